@@ -1,0 +1,120 @@
+"""The error tree of the engine. A run's ordinary endings are outcomes, not errors; these stop a command.
+
+LmacError
+├── ConfigError             exit 2: a file, key or value that the user gave cannot be used
+├── ModelError              exit 4: the processor gave no usable reply
+│   ├── ModelUnreachable    nothing answers at the address
+│   ├── ModelUnauthorized   the server refuses the key (401, 403)
+│   ├── ModelBusy           the server asks to wait (429)
+│   ├── ModelFault          the server failed (5xx), or refused the request for another reason (4xx)
+│   ├── ModelGarbled        the answer is no chat completion: HTML, half a JSON, no choices
+│   ├── ModelSilent         no answer within the time allowed
+│   ├── ContextOverflow     the server says that the request is too long; the control unit handles it
+│   └── WeightsError        the model's weights are absent, incomplete or not the ones that were named
+├── SandboxFailure          exit 5: the container engine, an image, a box or the store failed
+├── HostDiskFull            exit 5: the host has no space left for the run's files
+└── Interrupted             exit 130: the user stopped it
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a shell sees, one number a family."""
+
+    OK = 0
+    CHECKS_FAILED = 1
+    CONFIG = 2
+    BUDGET = 3
+    MODEL = 4
+    SANDBOX = 5
+    INTERRUPTED = 130
+
+
+class LmacError(Exception):
+    """A stop with a reason and a next step, both written for the user.
+
+    Args:
+        message: What happened, with the value.
+        next_step: What the user can do about it; "" when the message says it already.
+    """
+
+    exit_code: ExitCode = ExitCode.CONFIG
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message
+
+
+class ConfigError(LmacError):
+    """Input of the user that cannot be used; nothing was started or spent."""
+
+
+class ModelError(LmacError):
+    """The processor gave no usable reply."""
+
+    exit_code = ExitCode.MODEL
+
+
+class ModelUnreachable(ModelError):
+    """Nothing answers at the server's address."""
+
+
+class ModelUnauthorized(ModelError):
+    """The server refuses the key."""
+
+
+class ModelBusy(ModelError):
+    """The server asks to wait, and did so until the retries were spent.
+
+    Args:
+        retry_after_seconds: The server's own wish, if it named one.
+    """
+
+    def __init__(self, message: str, next_step: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(message, next_step)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ModelFault(ModelError):
+    """The server failed, or refused the request for a reason of its own."""
+
+
+class ModelGarbled(ModelError):
+    """The server's answer is not a chat completion."""
+
+
+class ModelSilent(ModelError):
+    """No answer within the time allowed."""
+
+
+class ContextOverflow(ModelError):
+    """The request is longer than the server's context window."""
+
+
+class WeightsError(ModelError):
+    """Weights are absent, incomplete, or not those that the profile names."""
+
+
+class SandboxFailure(LmacError):
+    """The container engine, an image, a box or the store failed."""
+
+    exit_code = ExitCode.SANDBOX
+
+
+class HostDiskFull(LmacError):
+    """The host has no space left for the run's own files."""
+
+    exit_code = ExitCode.SANDBOX
+
+
+class Interrupted(LmacError):
+    """The user stopped the command."""
+
+    exit_code = ExitCode.INTERRUPTED
