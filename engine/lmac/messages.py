@@ -65,6 +65,8 @@ class Sampling:
     temperature: float
     reply_tokens: int
     seed: int | None = None
+    server_options: Mapping[str, float | int | bool | str] = field(default_factory=dict)
+    """Further parameters that this server knows, sent as they are."""
 
 
 @dataclass(frozen=True, slots=True)

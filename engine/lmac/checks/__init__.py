@@ -1,0 +1,15 @@
+"""Checks of generated files: a job each, and a pure parser of its report."""
+
+from __future__ import annotations
+
+from lmac.checks.check import Check
+from lmac.checks.lint import LintCheck
+from lmac.checks.syntax import SyntaxCheck
+from lmac.checks.tests import AcceptanceCheck, TestCheck
+
+__all__ = ["AcceptanceCheck", "Check", "LintCheck", "SyntaxCheck", "TestCheck", "python_checks"]
+
+
+def python_checks(lint: LintCheck, test_wall_seconds: float | None = None) -> tuple[Check, ...]:
+    """Syntax, lint and tests, in the order in which they run; what executes generated code comes last."""
+    return (SyntaxCheck(), lint, TestCheck(test_wall_seconds))

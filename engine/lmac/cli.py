@@ -1,0 +1,222 @@
+"""The command line: arguments, environment, exit codes. A command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from lmac import __version__
+from lmac.errors import ExitCode, LmacError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_options(command: F) -> F:
+    """`-c` and `-k`, the same for every command that reads a run config."""
+    command = click.option(
+        "-k",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override one key of the config, such as -k box.wall_seconds=20. May be repeated.",
+    )(command)
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Run config (YAML). Without it the defaults of configs/default.yaml hold.",
+    )(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="lmac")
+def cli() -> None:
+    """One task text in, a tested codebase out; every check runs in a container.
+
+    \b
+    First time:      lmac setup
+    A run:           lmac run "Write a module roman.py that converts Roman numerals, with tests"
+    What came of it: lmac show RUN
+    Trouble:         lmac doctor
+
+    Exit codes: 0 ok, 1 checks failed, 2 configuration, 3 budget, 4 model, 5 sandbox, 130 interrupted.
+    """
+
+
+@cli.command()
+@click.argument("task")
+@config_options
+@click.option("--acceptance", type=click.Path(path_type=Path), metavar="DIR", help="Your own pytest suite.")
+@click.option("--id", "run_id", metavar="NAME", help="Name of the run and its folder; made up without it.")
+@click.option("--single-shot", is_flag=True, help="One call without the machine: the baseline to compare to.")
+@json_option
+def run(
+    task: str,
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    acceptance: Path | None,
+    run_id: str | None,
+    single_shot: bool,
+    as_json: bool,
+) -> int:
+    """Carry out TASK: a text, a file (.md, .txt), or a folder with task.md and acceptance/.
+
+    \b
+    Examples:
+      lmac run configs/tasks/stack-queue
+      lmac run notes.md -k model=openai -k machine.turns=20
+      lmac run "Write a module that parses cron lines, with tests" --acceptance my-tests/
+    """
+    from lmac.commands.run import run_task
+
+    return run_task(task, config_path, overrides, acceptance, run_id, single_shot, as_json, os.environ)
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--runs-folder", default="runs", show_default=True, help="Where runs are kept.")
+@json_option
+def show(run: str, runs_folder: str, as_json: bool) -> int:
+    """Show what came of RUN, by its id or its folder.
+
+    \b
+    Example:
+      lmac show stack-queue-1122-1630-4f2a
+    """
+    from lmac.commands.show import show_run
+
+    return show_run(run, Path(runs_folder), as_json)
+
+
+@cli.command()
+@config_options
+def setup(config_path: Path | None, overrides: tuple[str, ...]) -> int:
+    """Fetch and build what a run with this config needs: the sandbox image and the model's weights.
+
+    \b
+    Examples:
+      lmac setup
+      lmac setup -k model=smollm2-135m
+    """
+    from lmac.commands.setup import set_up
+
+    return set_up(config_path, overrides, os.environ)
+
+
+@cli.command()
+@config_options
+@json_option
+def doctor(config_path: Path | None, overrides: tuple[str, ...], as_json: bool) -> int:
+    """Check engine, image, model and disk; each fault comes with its fix.
+
+    \b
+    Example:
+      lmac doctor -c my-config.yaml
+    """
+    from lmac.commands.doctor import examine
+
+    return examine(config_path, overrides, as_json, os.environ)
+
+
+@cli.command()
+@click.option("--engine", "engine_url", metavar="URL", help="Address of the Docker engine.")
+@json_option
+def clean(engine_url: str | None, as_json: bool) -> int:
+    """Remove containers and volumes that dead runs of this machine left; runs and caches stay.
+
+    \b
+    Example:
+      lmac clean
+    """
+    from lmac.commands.clean import clean_engine
+
+    return clean_engine(engine_url, as_json)
+
+
+@cli.group()
+def images() -> None:
+    """Build and pin sandbox images."""
+
+
+@images.command("build")
+@click.argument("name", default="python")
+@click.option("--engine", "engine_url", metavar="URL", help="Address of the Docker engine.")
+def images_build(name: str, engine_url: str | None) -> int:
+    """Build image NAME from its lock and load it into the engine; prints its id.
+
+    \b
+    Example:
+      lmac images build python
+    """
+    from lmac.commands.images import build
+
+    return build(name, engine_url, os.environ)
+
+
+@images.command("lock")
+@click.argument("name", default="python")
+@click.option("--engine", "engine_url", metavar="URL", help="Address of the Docker engine.")
+def images_lock(name: str, engine_url: str | None) -> int:
+    """Resolve the packages of image NAME anew, write its lock, and show what changed.
+
+    \b
+    Example:
+      lmac images lock python
+    """
+    from lmac.commands.images import lock
+
+    return lock(name, engine_url, os.environ)
+
+
+def main() -> NoReturn:
+    """The entry point of the console script."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(exit_code_of(lambda: cli.main(standalone_mode=False)))
+
+
+def exit_code_of(command: Callable[[], Any]) -> int:
+    """Run a command and turn whatever stops it into a message and an exit code."""
+    from lmac_sandbox import SandboxError
+
+    try:
+        code = command()
+        return int(code) if isinstance(code, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.CONFIG
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted", "")
+        return ExitCode.INTERRUPTED
+    except LmacError as error:
+        _complain(error.message, error.next_step)
+        return error.exit_code
+    except SandboxError as error:
+        _complain(error.message, error.next_step or "run `lmac doctor`")
+        return ExitCode.SANDBOX
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def _complain(message: str, next_step: str) -> None:
+    click.echo(f"lmac: {message}", err=True)
+    if next_step:
+        click.echo(f"  next: {next_step}", err=True)
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,140 @@
+"""`lmac doctor`: engine, image, model and disk, each with its fix."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from lmac.config import RunConfig
+from lmac.errors import ExitCode, HostDiskFull, LmacError, ModelUnreachable
+from lmac.inputs import (
+    cache_folder,
+    load_config,
+    load_profile,
+    resolve_image,
+    resolve_key,
+    resolve_weights,
+)
+from lmac.models.profile import ModelProfile
+from lmac_sandbox import Engine, SandboxError
+
+ENOUGH_DISK_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    said: str
+    fix: str = ""
+
+
+def examine(
+    config_path: Path | None, overrides: Iterable[str], as_json: bool, environment: Mapping[str, str]
+) -> int:
+    """Look at everything, say what was found; the exit code is that of the first fault."""
+    config = load_config(config_path, overrides)
+    profile = load_profile(config.model)
+    cache = cache_folder(environment)
+    codes: list[int] = []
+    examined: list[Examined] = []
+    with ExitStack() as stack:
+        engines: list[Engine] = []
+
+        def engine() -> str:
+            engines.append(stack.enter_context(Engine.connect(config.engine_url)))
+            return _engine_said(engines[0])
+
+        def image() -> str:
+            return resolve_image(engines[0], config.image, cache)
+
+        looks: list[tuple[str, Callable[[], str]]] = [("engine", engine)]
+        looks += [("image", image), ("model", lambda: _model_said(profile, cache, environment))]
+        looks += [("disk", lambda: _disk_said(config, cache))]
+        for what, look in looks:
+            if what == "image" and not engines:
+                continue
+            one, code = _looked_at(what, look)
+            examined.append(one)
+            codes.append(code)
+    _tell(examined, as_json)
+    return next((code for code in codes if code), ExitCode.OK)
+
+
+def _looked_at(what: str, look: Callable[[], str]) -> tuple[Examined, int]:
+    try:
+        return Examined(what, True, look()), ExitCode.OK
+    except LmacError as error:
+        return Examined(what, False, error.message, error.next_step), error.exit_code
+    except SandboxError as error:
+        return Examined(what, False, error.message, error.next_step), ExitCode.SANDBOX
+
+
+def _engine_said(engine: Engine) -> str:
+    facts = engine.facts()
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value if not isinstance(value, tuple) else ' '.join(value) or 'none'}"
+        for name, value in asdict(facts).items()
+    )
+
+
+def _model_said(profile: ModelProfile, cache: Path, environment: Mapping[str, str]) -> str:
+    if profile.server is not None:
+        resolve_key(profile, environment)
+        return f"{profile.name}: {_server_said(profile.server.base_url)}"
+    if find_spec("xllamacpp") is None:
+        step = "run `pip install 'lmac[embedded]'`, or use a model profile of a server"
+        raise ModelUnreachable("the embedded model server is not installed", step)
+    return f"{profile.name}: {resolve_weights(profile, cache)}"
+
+
+def _server_said(base_url: str | None) -> str:
+    """Whether anything listens there; no call is made, since calls may cost."""
+    if base_url is None:
+        return "the client's own default address"
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=5):
+            return f"{base_url} accepts connections"
+    except OSError as error:
+        raise ModelUnreachable(
+            f"nothing answers at {base_url}: {error.strerror or error}",
+            "start it, or correct base_url",
+        ) from error
+
+
+def _disk_said(config: RunConfig, cache: Path) -> str:
+    said = []
+    for name, folder in (("runs", Path(config.runs_folder)), ("cache", cache)):
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(existing).free
+        if free < ENOUGH_DISK_BYTES:
+            raise HostDiskFull(
+                f"{existing} has {free / 2**30:.1f} GiB free, fewer than {ENOUGH_DISK_BYTES / 2**30:.0f}",
+                "free some space, or set `runs_folder` and LMAC_CACHE to a larger disk",
+            )
+        said.append(f"{name} {free / 2**30:.0f} GiB free")
+    return ", ".join(said)
+
+
+def _tell(examined: list[Examined], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in examined], indent=2))
+        return
+    for one in examined:
+        click.echo(f"{'ok ' if one.ok else 'BAD'}  {one.what:<7} {one.said}")
+        if one.fix:
+            click.echo(f"             fix: {one.fix}")

@@ -1,0 +1,90 @@
+"""`lmac run`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from lmac.config import RunConfig
+from lmac.errors import ConfigError
+from lmac.inputs import (
+    cache_folder,
+    load_config,
+    load_profile,
+    load_suite,
+    load_task,
+    resolve_image,
+    resolve_key,
+    resolve_weights,
+)
+from lmac.progress import progress_listener
+from lmac.report.summary import render_summary
+from lmac.run import RunOrder, execute
+from lmac_sandbox import Engine
+
+
+def run_task(
+    argument: str,
+    config_path: Path | None,
+    overrides: Iterable[str],
+    acceptance: Path | None,
+    run_id: str | None,
+    single_shot: bool,
+    as_json: bool,
+    environment: Mapping[str, str],
+) -> int:
+    """Resolve everything, run, and say what came of it; returns the exit code."""
+    config = load_config(config_path, overrides)
+    order = _order(argument, config, acceptance, run_id, single_shot, environment)
+    result = execute(order, progress_listener(order.folder.name, sys.stderr, as_json))
+    click.echo(result.as_json() if as_json else "\n" + render_summary(result))
+    return result.exit_code
+
+
+def _order(
+    argument: str,
+    config: RunConfig,
+    acceptance: Path | None,
+    run_id: str | None,
+    single_shot: bool,
+    environment: Mapping[str, str],
+) -> RunOrder:
+    given = load_task(argument)
+    suite_folder = acceptance or given.acceptance_folder
+    suite = load_suite(suite_folder) if suite_folder else None
+    profile = load_profile(config.model)
+    api_key = resolve_key(profile, environment)
+    folder = Path(config.runs_folder) / (_checked_id(run_id) if run_id else _new_id(given.task.name))
+    if folder.exists():
+        raise ConfigError(f"{folder} exists already", "choose another --id, or remove it")
+    cache = cache_folder(environment)
+    weights = resolve_weights(profile, cache)
+    with Engine.connect(config.engine_url) as engine:
+        image_id = resolve_image(engine, config.image, cache)
+    return RunOrder(
+        task=given.task,
+        config=config,
+        profile=profile,
+        image_id=image_id,
+        folder=folder,
+        weights=weights,
+        api_key=api_key,
+        acceptance=suite,
+        single_shot=single_shot,
+    )
+
+
+def _new_id(task_name: str) -> str:
+    return f"{task_name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
+
+
+def _checked_id(run_id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", run_id):
+        raise ConfigError(f"--id {run_id!r}: letters, digits, '_', '.' and '-' only, at most 100")
+    return run_id

@@ -1,0 +1,68 @@
+"""`lmac show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lmac.errors import ConfigError
+from lmac.journal import read_journal
+from lmac.report.result import RESULT_NAME, read_result
+from lmac.report.summary import render_summary
+
+
+def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
+    """Print a run's result; of a run without one, how far its journal goes."""
+    folder = _folder(run, runs_folder)
+    if (folder / RESULT_NAME).is_file():
+        result = read_result(folder)
+        click.echo(result.as_json() if as_json else render_summary(result))
+        if not as_json:
+            click.echo(_program(folder))
+        return 0
+    events = list(read_journal(folder))
+    last = events[-1] if events else None
+    state = {
+        "run_id": folder.name,
+        "outcome": "unfinished",
+        "events": len(events),
+        "last_event": last.kind if last else None,
+        "last_event_at": last.at if last else None,
+    }
+    click.echo(json.dumps(state, indent=2) if as_json else _unfinished(state))
+    return 0
+
+
+def _folder(run: str, runs_folder: Path) -> Path:
+    for folder in (runs_folder / run, Path(run)):
+        if folder.is_dir():
+            return folder
+    known = sorted((path.name for path in runs_folder.glob("*/") if path.is_dir()), reverse=True)
+    hint = f"runs here: {', '.join(known[:5])}" if known else "no runs here yet: `lmac run TASK`"
+    raise ConfigError(f"run {run!r}: no such run under {runs_folder}/", hint)
+
+
+def _program(folder: Path) -> str:
+    """The program and what became of each instruction, from the journal."""
+    steps: list[str] = []
+    ends: dict[int, str] = {}
+    for event in read_journal(folder):
+        if event.kind == "program":
+            steps = [step["text"] for step in event.data["instructions"]]
+        elif event.kind == "instruction_end":
+            ends[event.data["instruction"]] = event.data["end"]
+    lines = [
+        f"{index + 1}. [{ends.get(index, 'open')}] {click.unstyle(text)}" for index, text in enumerate(steps)
+    ]
+    return "\n" + "\n".join(lines) if lines else ""
+
+
+def _unfinished(state: dict[str, Any]) -> str:
+    return (
+        f"{state['run_id']} has no result: it is running, or its process was killed.\n"
+        f"Its journal holds {state['events']} events; the last one is {state['last_event']}, "
+        f"at {state['last_event_at']}."
+    )

@@ -1,0 +1,50 @@
+"""What a run config says. Reads no file: `cli` does, and `yaml_source` names what is wrong."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lmac.budget import BudgetLimits
+from lmac.checks.lint import ADVISORY_RULES, BLOCKING_RULES
+from lmac.transitions import MachineLimits
+from lmac_sandbox import Limits, StoreLimits
+
+
+class LintRules(BaseModel):
+    """Rules of ruff, by code or prefix."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    blocking: tuple[str, ...] = BLOCKING_RULES
+    """What keeps an instruction open."""
+    advisory: tuple[str, ...] = ADVISORY_RULES
+    """What is counted only."""
+
+
+class RunConfig(BaseModel):
+    """One run, all but its task. The defaults are those of `configs/default.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    domain: Literal["codebase"] = "codebase"
+    model: str = Field(default="qwen2.5-coder-1.5b", min_length=1)
+    """A profile's name under `configs/models/`, or the path of a profile."""
+    image: str = Field(default="python", min_length=1)
+    """The name of a shipped image, or an image id of the engine (sha256:...)."""
+    engine_url: str | None = None
+    """Address of the Docker engine; None for the one that `docker` uses."""
+    runs_folder: str = Field(default="runs", min_length=1)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    """None: the profile's."""
+    most_instructions: int = Field(default=6, ge=1, le=200)
+    opening_file_characters: int = Field(default=6000, ge=0)
+    """Room for contents of files in the message that opens an instruction."""
+    machine: MachineLimits = MachineLimits()
+    budget: BudgetLimits = BudgetLimits()
+    lint: LintRules = LintRules()
+    box: Limits = Limits()
+    store: StoreLimits = StoreLimits()
+    ready_boxes: int = Field(default=1, ge=1, le=16)
+    """Boxes that are kept started ahead of need."""

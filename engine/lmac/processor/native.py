@@ -1,0 +1,71 @@
+"""The native protocol: the server's own tool calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolCall, ToolSpec
+from lmac.processor.actions import Parsed, ProtocolName, ToolForm
+
+NO_CALL = "Your reply called no tool. Call a tool to act, or `done` when the instruction is complete."
+
+
+@dataclass(frozen=True, slots=True)
+class NativeProtocol:
+    """Reads tool calls; every call is answered, so that no server refuses the next request."""
+
+    name: ProtocolName = ProtocolName.NATIVE
+
+    def manual(self, tools: Sequence[ToolForm]) -> str:
+        return ""
+
+    def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
+        return tuple(tool.spec for tool in tools)
+
+    def parse(self, reply: Reply, tools: Sequence[ToolForm]) -> Parsed:
+        actions: list[Action] = []
+        faults: list[Observation] = []
+        for call in reply.calls:
+            read = _action(call, reply.finish)
+            if isinstance(read, Action):
+                actions.append(read)
+            else:
+                faults.append(read)
+        if not reply.calls:
+            faults.append(Observation(NO_CALL, ok=False))
+        return Parsed(tuple(actions), tuple(faults))
+
+    def spoken(self, reply: Reply) -> Message:
+        return Message(Role.ASSISTANT, reply.text, calls=reply.calls)
+
+    def heard(self, observations: Sequence[Observation], notice: str) -> tuple[Message, ...]:
+        answers = [
+            Message(Role.TOOL, observation.text, call_id=observation.call_id)
+            for observation in observations
+            if observation.call_id is not None
+        ]
+        spoken = [observation.text for observation in observations if observation.call_id is None]
+        if notice:
+            spoken.append(notice)
+        return (*answers, Message(Role.USER, "\n\n".join(spoken))) if spoken else tuple(answers)
+
+
+def _action(call: ToolCall, finish: Finish) -> Action | Observation:
+    try:
+        arguments = json.loads(call.arguments_json or "{}")
+    except (ValueError, RecursionError) as error:
+        cut = (
+            " The reply was cut at its length limit: write less in one call."
+            if finish is Finish.LENGTH
+            else ""
+        )
+        return Observation(
+            f"The arguments of {call.name} are no JSON: {error}.{cut}", ok=False, call_id=call.call_id
+        )
+    if not isinstance(arguments, dict):
+        return Observation(
+            f"The arguments of {call.name} are no JSON object.", ok=False, call_id=call.call_id
+        )
+    return Action(call.name, arguments, call_id=call.call_id)

@@ -1,0 +1,201 @@
+"""A processor behind any OpenAI-compatible server.
+
+The one module that imports `openai` and its `httpx2`, which takes 0.7 s: within functions only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lmac.errors import ConfigError, ModelError
+from lmac.messages import Reply, Request
+from lmac.processor import Processor
+from lmac.processor.completion import NoReply, garbled, reply_of, request_messages, request_tools
+from lmac.processor.deadline import CallThread
+from lmac.processor.failures import Failure, RetryPolicy, Trouble
+from lmac.processor.foreign_errors import failure_of, silence
+
+if TYPE_CHECKING:
+    import openai
+
+ANSWER_BYTES = 32 * 1024 * 1024
+"""A longer answer is refused: no reply comes near it, and the host's memory is not the server's to fill."""
+
+CONNECT_SECONDS = 10.0
+
+KEY_CHARACTERS_SHOWN = 7
+"""Of a key that was cut: the makers' prefixes, which are no secret, are about as long."""
+
+DEFAULT_RETRIES = RetryPolicy()
+
+NO_KEY = "no-key-needed"
+"""The client insists on a key; servers that need none ignore it."""
+
+OnRetry = Callable[[ModelError, float], None]
+"""Told of each further try before it: the error, and the wait in seconds."""
+
+
+class OpenAIProcessor(Processor):
+    """Asks a chat-completion server, with our own retries, each of them visible.
+
+    Safe to share between threads.
+
+    Args:
+        base_url: The server's API, usually ending in /v1; None for the client's own default.
+        api_key: None or "" when the server needs none. It never appears in an error's text.
+        call_seconds: Wall-clock time of one try, from the first byte sent to the last one received.
+        reply_limit_parameter: The reply limit's name there: `max_tokens` or `max_completion_tokens`.
+        sleep: Waits between tries; tests give their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None,
+        api_key: str | None,
+        model: str,
+        call_seconds: float,
+        retries: RetryPolicy = DEFAULT_RETRIES,
+        reply_limit_parameter: str = "max_tokens",
+        on_retry: OnRetry | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._api_key = _checked_key(api_key)
+        self._model = model
+        self._call_seconds = call_seconds
+        self._retries = retries
+        self._reply_limit_parameter = reply_limit_parameter
+        self._on_retry = on_retry
+        self._sleep = sleep
+        self._client = _new_client(base_url, self._api_key or NO_KEY, call_seconds)
+        self._address = str(self._client.base_url)
+        self._calls = CallThread()
+
+    def ask(self, request: Request) -> Reply:
+        """Send the request; again, a few times, when the trouble is of a kind that passes.
+
+        Raises:
+            ModelError: of the last try; its subclass says what the trouble was.
+        """
+        tries: Counter[Trouble] = Counter()
+        while True:
+            outcome = self._try(request)
+            if isinstance(outcome, Reply):
+                return outcome
+            wait_seconds = self._retries.next_wait_seconds(outcome, tries[outcome.trouble])
+            if wait_seconds is None:
+                raise outcome.error
+            tries[outcome.trouble] += 1
+            if self._on_retry is not None:
+                self._on_retry(outcome.error, wait_seconds)
+            self._sleep(wait_seconds)
+
+    def close(self) -> None:
+        """Close the connections; a second call does nothing."""
+        if self._calls.closed:
+            return
+        with contextlib.suppress(TimeoutError):
+            self._calls.run(self._client.close(), CONNECT_SECONDS)
+        self._calls.close()
+
+    def _try(self, request: Request) -> Reply | Failure:
+        import httpx2
+        import openai
+
+        started = time.monotonic()
+        try:
+            body = self._calls.run(self._exchange(request), self._call_seconds)
+            return reply_of(body, time.monotonic() - started)
+        except NoReply as error:
+            return self._redacted(error.failure, None)
+        except TimeoutError as error:
+            return silence(error, self._address)
+        except (openai.OpenAIError, httpx2.HTTPError) as error:
+            return self._redacted(failure_of(error, self._address), error)
+
+    async def _exchange(self, request: Request) -> bytes:
+        """One HTTP exchange; the whole answer, at most `ANSWER_BYTES`."""
+        create = self._client.chat.completions.with_streaming_response.create
+        async with create(**self._parameters(request)) as response:
+            body = bytearray()
+            async for piece in response.iter_bytes():
+                body += piece
+                if len(body) > ANSWER_BYTES:
+                    raise garbled(f"the model server's answer passes {ANSWER_BYTES:,} bytes", bytes(body))
+            return bytes(body)
+
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        parameters: dict[str, Any] = {
+            "model": self._model,
+            "messages": request_messages(request),
+            "temperature": sampling.temperature,
+            self._reply_limit_parameter: sampling.reply_tokens,
+        }
+        if sampling.seed is not None:
+            parameters["seed"] = sampling.seed
+        if request.tools:
+            parameters["tools"] = request_tools(request)
+        if sampling.server_options:
+            parameters["extra_body"] = dict(sampling.server_options)
+        return parameters
+
+    def _redacted(self, failure: Failure, cause: Exception | None) -> Failure:
+        """The failure with the key taken out of its text, and without a cause that shows it."""
+        error, key = failure.error, self._api_key
+        shows_key = key is not None and key in f"{cause!r} {getattr(cause, 'body', '')}"
+        error.__cause__ = None if shows_key else cause
+        if key is not None:
+            error.message = _without_key(error.message, key)
+            error.args = (error.message,)
+        return failure
+
+
+def _new_client(base_url: str | None, api_key: str, call_seconds: float) -> openai.AsyncOpenAI:
+    import httpx2
+    import openai
+
+    client = openai.AsyncOpenAI(
+        base_url=base_url or None,
+        api_key=api_key,
+        max_retries=0,
+        http_client=httpx2.AsyncClient(
+            timeout=httpx2.Timeout(call_seconds, connect=min(CONNECT_SECONDS, call_seconds)),
+            follow_redirects=False,
+            # A proxy that the environment names cannot reach this machine's own loopback.
+            trust_env=not _is_loopback(base_url),
+        ),
+    )
+    if base_url:
+        # Taken from the environment by the client; another server has no business with them.
+        client.organization = client.project = None
+    return client
+
+
+def _checked_key(api_key: str | None) -> str | None:
+    """Raises: ConfigError: the key could not stand in a header; the client's own error would show it."""
+    if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        step = "look for a line break, a space or a quotation sign that was pasted with it"
+        raise ConfigError("the model server's key holds characters that no key has", step)
+    return api_key or None
+
+
+def _without_key(text: str, key: str) -> str:
+    """Longest beginnings first: quoted words are cut at a length, perhaps within the key."""
+    for length in range(len(key), min(KEY_CHARACTERS_SHOWN, len(key) - 1), -1):
+        text = text.replace(key[:length], "[key]")
+    return text
+
+
+def _is_loopback(base_url: str | None) -> bool:
+    host = urlsplit(base_url or "").hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

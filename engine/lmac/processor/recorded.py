@@ -1,0 +1,66 @@
+"""A processor that gives back replies which were given before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+from lmac.errors import ModelError
+from lmac.messages import Reply, Request
+from lmac.processor import Processor
+
+
+class RecordedProcessor(Processor):
+    """Gives replies in the order given, whatever is asked.
+
+    Args:
+        replies: An error among them is raised at its turn.
+    """
+
+    requests: list[Request]
+    """What was asked so far, oldest first."""
+
+    def __init__(self, replies: Iterable[Reply | ModelError]) -> None:
+        self.requests = []
+        self._replies = deque(replies)
+
+    def ask(self, request: Request) -> Reply:
+        """Raises: ModelError: the recorded one, or one that says that the recording has ended."""
+        self.requests.append(request)
+        if not self._replies:
+            raise ModelError(f"the recording ends before request {len(self.requests)}")
+        return _reply_or_raise(self._replies.popleft())
+
+
+class DigestProcessor(Processor):
+    """Gives the replies recorded for a request's digest; the same request asked again gets the next one.
+
+    Args:
+        recording: Request digest to its replies, oldest first.
+    """
+
+    def __init__(self, recording: Mapping[str, Iterable[Reply | ModelError]]) -> None:
+        self._replies = {digest: deque(replies) for digest, replies in recording.items()}
+
+    def ask(self, request: Request) -> Reply:
+        """Raises: ModelError: the recorded one, or one that names the digest which was never recorded."""
+        digest = request_digest(request)
+        replies = self._replies.get(digest)
+        if not replies:
+            raise ModelError(f"the recording has no further reply to request {digest}")
+        return _reply_or_raise(replies.popleft())
+
+
+def request_digest(request: Request) -> str:
+    """The hex sha256 of the request as JSON with sorted keys: messages, sampling and tools."""
+    canonical = json.dumps(asdict(request), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _reply_or_raise(recorded: Reply | ModelError) -> Reply:
+    if isinstance(recorded, ModelError):
+        raise recorded
+    return recorded

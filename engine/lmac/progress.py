@@ -1,0 +1,119 @@
+"""Progress as structlog events, made from the journal's events: what is shown is what is kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+
+from lmac.journal import Event, Listener
+
+Shown = Mapping[str, Any]
+
+
+def progress_listener(run_id: str, stream: TextIO = sys.stderr, as_json: bool = False) -> Listener:
+    """A listener that writes one line an event, bound to run, instruction and turn.
+
+    Args:
+        as_json: JSON lines instead of lines for people.
+    """
+    return _Progress(_logger(run_id, stream, as_json))
+
+
+def _logger(run_id: str, stream: TextIO, as_json: bool) -> structlog.typing.WrappedLogger:
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=22, sort_keys=False)
+    )
+    return structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+            _printable,
+            last,
+        ],
+        wrapper_class=structlog.BoundLogger,
+        context_class=dict,
+        cache_logger_on_first_use=False,
+    ).bind(**({"run": run_id} if as_json else {}))
+
+
+def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what a terminal would obey: paths and findings are untrusted."""
+    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+class _Progress:
+    """Follows a journal and remembers where the run is."""
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+        self._place: dict[str, Any] = {}
+        self._instructions = 0
+        self._turn = 0
+
+    def __call__(self, event: Event) -> None:
+        shown = self._shown(event.kind, event.data)
+        if shown is not None:
+            self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown})
+
+    def _shown(self, kind: str, data: Shown) -> Shown | None:
+        """The fields to show; None for an event that says nothing new to a person."""
+        match kind:
+            case "run_opened":
+                return {
+                    "model": data["profile"]["name"],
+                    "image": data["image_id"].removeprefix("sha256:")[:12],
+                }
+            case "server_starting":
+                return data
+            case "program":
+                self._instructions = len(data["instructions"])
+                return {"instructions": [step["text"][:100] for step in data["instructions"]]}
+            case "window":
+                self._turn = 0
+                self._place = {"instruction": f"{data['instruction'] + 1}/{self._instructions}"}
+                return {"attempt": data["attempt"] + 1, "goes": "on"} if data["attempt"] else None
+            case "request":
+                self._turn += data["purpose"] == "turn"
+                self._place = {**self._place, "turn": self._turn} if self._instructions else {}
+                return {"purpose": data["purpose"], "tokens": data["estimated_tokens"]}
+            case "reply":
+                usage = data["usage"]
+                return {
+                    "tokens": usage["reply_tokens"],
+                    "cached": f"{usage['cached_tokens']}/{usage['prompt_tokens']}",
+                    "seconds": data["seconds"],
+                } | ({"finish": data["finish"]} if data["finish"] != "stop" else {})
+            case "observation":
+                return _action(data)
+            case "report" | "acceptance":
+                return {result["check"]: _verdict(result) for result in data["results"]}
+            case "instruction_end":
+                return {"end": data["end"]}
+            case "restart" | "program_refused" | "model_error" | "retry" | "exported":
+                return {key: value for key, value in data.items() if key not in ("progress", "store_digest")}
+            case "run_closed":
+                self._place = {}
+                return {key: value for key, value in data.items() if value != ""}
+            case _:
+                return None
+
+
+def _action(data: Shown) -> Shown:
+    arguments = data["arguments"]
+    path = {"path": arguments["path"]} if isinstance(arguments.get("path"), str) else {}
+    return {"action": data["action"] or "none"} | path | ({} if data["ok"] else {"refused": True})
+
+
+def _verdict(result: Shown) -> str:
+    counts = f" {result['passed_count']}+/{result['failed_count']}-" if result["check"] != "lint" else ""
+    ending = f" ({result['ending']})" if result["verdict"] == "broken off" else ""
+    return f"{result['verdict']}{ending}{counts}"

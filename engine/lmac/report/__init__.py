@@ -1,0 +1,1 @@
+"""What a run leaves: its result, its files, and words for the terminal."""

@@ -1,0 +1,96 @@
+"""The result of a run, as `report.json` holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from lmac.errors import ConfigError, ExitCode
+from lmac.evaluation import Report
+from lmac.journal import full_disk_named
+from lmac.messages import Usage
+from lmac.transitions import Outcome
+
+RESULT_NAME = "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended and what it delivered."""
+
+    run_id: str
+    folder: str
+    task: str
+    model: str
+    """The profile's name."""
+    single_shot: bool
+    outcome: Outcome
+    error: str
+    """What stopped it; "" when nothing failed."""
+    next_step: str
+    instructions: int
+    instructions_completed: int
+    files: int
+    lines: int
+    checks: Report | None
+    """On the store as delivered; None when it was not judged."""
+    acceptance: Report | None
+    """None without a suite, or when the run was stopped."""
+    usage: Usage
+    calls: int
+    seconds: float
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 only for a completed run whose files pass the checks and the acceptance suite, if any."""
+        match self.outcome:
+            case Outcome.COMPLETED:
+                judged = self.checks is not None and self.checks.green
+                accepted = self.acceptance is None or self.acceptance.green
+                return ExitCode.OK if judged and accepted else ExitCode.CHECKS_FAILED
+            case Outcome.INSTRUCTION_GIVEN_UP | Outcome.CHECKS_FAILED:
+                return ExitCode.CHECKS_FAILED
+            case Outcome.BUDGET_SPENT:
+                return ExitCode.BUDGET
+            case Outcome.MODEL_FAILED:
+                return ExitCode.MODEL
+            case Outcome.SANDBOX_FAILED:
+                return ExitCode.SANDBOX
+            case Outcome.INTERRUPTED:
+                return ExitCode.INTERRUPTED
+
+    def as_json(self) -> str:
+        """The whole result with its exit code, indented."""
+        fields = asdict(self) | {"exit_code": int(self.exit_code)}
+        return json.dumps(fields, indent=2, ensure_ascii=False)
+
+
+def write_result(folder: Path, result: RunResult) -> None:
+    """Put `report.json` into the run's folder, whole or not at all.
+
+    Raises:
+        HostDiskFull: no room for it.
+    """
+    partial = folder / f"{RESULT_NAME}.partial"
+    with full_disk_named(folder):
+        partial.write_text(result.as_json() + "\n", "utf-8", errors="backslashreplace")
+        os.replace(partial, folder / RESULT_NAME)
+
+
+def read_result(folder: Path) -> RunResult:
+    """The result of a run that has ended.
+
+    Raises:
+        ConfigError: `report.json` cannot be read, or is not what a run writes.
+    """
+    path = folder / RESULT_NAME
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+        fields.pop("exit_code")
+        return TypeAdapter(RunResult).validate_python(fields)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{path}: this is no result of a run: {error}") from error

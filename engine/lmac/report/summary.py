@@ -1,0 +1,49 @@
+"""A run's result in words, for a terminal."""
+
+from __future__ import annotations
+
+from lmac.evaluation import Report
+from lmac.report.result import RunResult
+
+
+def render_summary(result: RunResult) -> str:
+    """Outcome first, then what was delivered, what it cost, and where to look."""
+    rows = [
+        ("outcome", _outcome(result)),
+        *([("error", result.error)] if result.error else []),
+        *([("next", result.next_step)] if result.next_step else []),
+        ("instructions", f"{result.instructions_completed} of {result.instructions} completed"),
+        ("files", f"{result.files} with {result.lines} lines"),
+        ("checks", _checks(result.checks)),
+        ("acceptance", _checks(result.acceptance) if result.acceptance else "no suite was judged"),
+        ("tokens", _tokens(result)),
+        ("time", f"{int(result.seconds // 60)} min {result.seconds % 60:.0f} s"),
+        ("look at", f"{result.folder}/files, {result.folder}/report.json, `lmac show {result.run_id}`"),
+    ]
+    if result.single_shot:
+        rows = [row for row in rows if row[0] != "instructions"]
+    return "\n".join(f"{name:>12}  {text}" for name, text in rows)
+
+
+def _outcome(result: RunResult) -> str:
+    verdict = "accepted" if result.exit_code == 0 and result.acceptance else ""
+    if result.acceptance is not None and not result.acceptance.green:
+        verdict = "not accepted"
+    return f"{result.outcome.value}{', ' if verdict else ''}{verdict} (exit code {int(result.exit_code)})"
+
+
+def _checks(report: Report | None) -> str:
+    if report is None:
+        return "the delivered files were not judged"
+    said = []
+    for result in report.results:
+        counted = result.check in ("tests", "acceptance")
+        counts = f" ({result.passed_count} passed, {result.failed_count} failed)" if counted else ""
+        said.append(f"{result.check} {result.verdict.value}{counts}")
+    return "; ".join(said)
+
+
+def _tokens(result: RunResult) -> str:
+    usage = result.usage
+    share = f", {usage.cached_tokens / usage.prompt_tokens:.0%} cached" if usage.prompt_tokens else ""
+    return f"{usage.prompt_tokens} prompt{share}, {usage.reply_tokens} reply, in {result.calls} calls"

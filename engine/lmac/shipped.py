@@ -1,0 +1,15 @@
+"""Where the files are that come with LMAC: `configs/` and `images/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+_PACKAGE = Path(__file__).parent
+_CHECKOUT = _PACKAGE.parents[1]
+
+
+def shipped_folder(name: Literal["configs", "images"]) -> Path:
+    """The folder beside the installed package, or at the top of a checkout."""
+    installed = _PACKAGE / "shipped" / name
+    return installed if installed.is_dir() else _CHECKOUT / name

@@ -1,0 +1,209 @@
+"""What the machine does next, from its state alone. Source: L2MAC, Algorithm 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lmac.budget import Spent
+from lmac.evaluation import Report
+from lmac.messages import Action
+from lmac.registry import InstructionEnd, InstructionRegistry
+
+
+class Outcome(StrEnum):
+    """How a run ended. Acceptance by the user's own suite is judged afterwards and apart."""
+
+    COMPLETED = "completed"
+    """Every instruction was completed on green checks."""
+    INSTRUCTION_GIVEN_UP = "instruction given up"
+    """At least one instruction used up its attempts."""
+    CHECKS_FAILED = "checks failed"
+    """A single call, without the machine, whose files do not pass their checks."""
+    BUDGET_SPENT = "budget spent"
+    MODEL_FAILED = "model failed"
+    SANDBOX_FAILED = "sandbox failed"
+    INTERRUPTED = "interrupted"
+
+
+class OnGivenUp(StrEnum):
+    """What follows an instruction that used up its attempts."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLimits:
+    """Caps that make every run end."""
+
+    program_tries: int = 3
+    """Calls for a program before the task itself becomes its only instruction."""
+    turns: int = 12
+    """Calls of the processor within one window of an instruction."""
+    attempts: int = 3
+    """Windows for one instruction. Source: L2MAC, Algorithm 1, line 8 (30 there)."""
+    on_given_up: OnGivenUp = OnGivenUp.CONTINUE
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """All that `decide` looks at."""
+
+    registry: InstructionRegistry | None = None
+    """None until a program stands."""
+    program_tries: int = 0
+    window_open: bool = False
+    turns: int = 0
+    """Calls within the open window."""
+    pending: tuple[Action, ...] = ()
+    """Actions of the last reply that were not carried out yet."""
+    finish_requested: bool = False
+    window_overflows: bool = False
+    """The next request would pass the window's limit."""
+    store_digest: str = ""
+    opening_digest: str = ""
+    """The store when the current instruction began."""
+    unchanged_finish_refused: bool = False
+    """The model was told once that it had written nothing."""
+    evaluation_requested: bool = False
+    """The model asked for a report, whether or not the store changed."""
+    report: Report | None = None
+    budget_spent: Spent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskForProgram:
+    """Call the processor for a program. Source: Algorithm 1, line 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssumeProgram:
+    """Take the task itself as the only instruction: no usable program came."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """Put a fresh window before the current instruction. Source: Algorithm 1, line 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Call the processor with the window as it stands. Source: Algorithm 1, line 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOut:
+    """Carry out the first pending action. Source: Algorithm 1, line 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Judge the store as it stands. Source: Algorithm 1, line 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseFinish:
+    """Tell the model why its completion does not count."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Close the current instruction with a summary. Source: Algorithm 1, line 5."""
+
+    end: InstructionEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Open the current instruction again with a summary of its progress. Source: Algorithm 1, line 7."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """End the run."""
+
+    outcome: Outcome
+
+
+Decision = (
+    AskForProgram
+    | AssumeProgram
+    | OpenWindow
+    | Ask
+    | CarryOut
+    | Evaluate
+    | RefuseFinish
+    | Advance
+    | Restart
+    | Halt
+)
+
+NOTHING_WRITTEN = "this instruction has written nothing yet"
+CHECKS_ARE_RED = "the checks do not pass"
+
+
+def decide(state: MachineState, limits: MachineLimits) -> Decision:
+    """The one next step of the machine."""
+    if state.registry is None:
+        return _bootstrap(state, limits)
+    if state.registry.finished:
+        return Halt(_outcome(state.registry))
+    if state.budget_spent is not None:
+        return Halt(Outcome.BUDGET_SPENT)
+    if not state.window_open:
+        return OpenWindow()
+    if state.pending:
+        return CarryOut()
+    if _unjudged(state):
+        return Evaluate()
+    if state.finish_requested:
+        return _finish(state)
+    if state.window_overflows:
+        return _next_attempt(state.registry, limits, "the window is full")
+    if state.turns >= limits.turns:
+        return _next_attempt(state.registry, limits, f"{limits.turns} turns did not complete it")
+    return Ask()
+
+
+def _bootstrap(state: MachineState, limits: MachineLimits) -> Decision:
+    if state.budget_spent is not None:
+        return Halt(Outcome.BUDGET_SPENT)
+    if state.program_tries >= limits.program_tries:
+        return AssumeProgram()
+    return AskForProgram()
+
+
+def _unjudged(state: MachineState) -> bool:
+    """A verdict belongs to a digest: one on older files counts for nothing."""
+    if state.evaluation_requested:
+        return True
+    if state.report is not None and state.report.store_digest == state.store_digest:
+        return False
+    return state.finish_requested or state.store_digest != state.opening_digest
+
+
+def _finish(state: MachineState) -> Decision:
+    if state.store_digest == state.opening_digest and not state.unchanged_finish_refused:
+        return RefuseFinish(NOTHING_WRITTEN)
+    if state.report is None or not state.report.green:
+        return RefuseFinish(CHECKS_ARE_RED)
+    return Advance(InstructionEnd.COMPLETED)
+
+
+def _next_attempt(registry: InstructionRegistry, limits: MachineLimits, reason: str) -> Decision:
+    if registry.attempts + 1 < limits.attempts:
+        return Restart(reason)
+    if limits.on_given_up is OnGivenUp.STOP:
+        return Halt(Outcome.INSTRUCTION_GIVEN_UP)
+    return Advance(InstructionEnd.GIVEN_UP)
+
+
+def _outcome(registry: InstructionRegistry) -> Outcome:
+    if InstructionEnd.GIVEN_UP in registry.ends:
+        return Outcome.INSTRUCTION_GIVEN_UP
+    return Outcome.COMPLETED

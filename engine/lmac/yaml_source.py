@@ -1,0 +1,167 @@
+"""YAML of the user, read so that every complaint names file, line, key and value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lmac.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+Place = tuple[str | int, ...]
+"""Keys and indices from the top of a document to a value."""
+
+MOST_CHARACTERS = 1_000_000
+MOST_NODES = 100_000
+"""Aliases counted as often as they are used: a few lines can stand for billions."""
+
+_SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
+_KEPT = frozenset({"api_key_env", "tokens", "reply_tokens", "context_tokens"})
+"""Names that look secret and hold no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class YamlSource:
+    """A parsed document that knows where its values stand."""
+
+    name: str
+    """The file's path, or what else the user knows it by."""
+    content: dict[str, Any]
+    lines: Mapping[Place, int]
+    """From 1; of each key, or of the value where it has none."""
+
+    def place(self, at: Place) -> str:
+        """ "file, line 3, key `box.pids`", as far as it is known."""
+        known = next((at[:size] for size in range(len(at), 0, -1) if at[:size] in self.lines), None)
+        line = f", line {self.lines[known]}" if known is not None else ""
+        key = f", key `{'.'.join(map(str, at))}`" if at else ""
+        return f"{self.name}{line}{key}"
+
+
+def parse_yaml(text: str, name: str) -> YamlSource:
+    """Parse one document that must be a mapping.
+
+    Raises:
+        ConfigError: no YAML, no mapping, a key given twice, or larger than any configuration.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ConfigError(f"{name}: {len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = dict(_lines(node, (), name)) if node is not None else {}
+        content = yaml.safe_load(text) if node is not None else {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: this is no YAML: {_problem(error)}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: nested too deeply, or an alias that holds itself") from error
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{name}: a mapping of keys to values is expected, this is {type(content).__name__}"
+        )
+    return YamlSource(name, content, lines)
+
+
+def validated(model: type[M], source: YamlSource) -> M:
+    """The document as a model.
+
+    Raises:
+        ConfigError: it does not fit; all faults are named, the first ones first.
+    """
+    try:
+        return model.model_validate(source.content)
+    except ValidationError as error:
+        faults = [_fault(source, fault, model) for fault in error.errors(include_url=False)]
+        raise ConfigError("\n".join(faults), "correct the value, or see configs/default.yaml") from error
+
+
+def override(source: YamlSource, assignment: str) -> YamlSource:
+    """The document with one `key=value` from the command line; the value is read as YAML.
+
+    Raises:
+        ConfigError: no `=`, no YAML, or a key below a value that is no mapping.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        raise ConfigError(f"-k {assignment}: the form is -k key=value, such as -k box.wall_seconds=20")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"-k {assignment}: the value is no YAML: {_problem(error)}") from error
+    keys = path.strip().split(".")
+    content = dict(source.content)
+    level = content
+    for key in keys[:-1]:
+        below = level.get(key, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"-k {assignment}: `{key}` holds no keys")
+        level[key] = dict(below)
+        level = level[key]
+    level[keys[-1]] = value
+    return YamlSource(source.name, content, {**source.lines})
+
+
+def _lines(node: yaml.Node, at: Place, name: str) -> Iterator[tuple[Place, int]]:
+    """The line of every key and item; refuses what aliases blow up."""
+    budget = [MOST_NODES]
+    yield from _lines_within(node, at, name, budget)
+
+
+def _lines_within(node: yaml.Node, at: Place, name: str, budget: list[int]) -> Iterator[tuple[Place, int]]:
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ConfigError(f"{name}: its aliases stand for more than {MOST_NODES:,} values")
+    if isinstance(node, yaml.MappingNode):
+        seen: set[Hashable] = set()
+        for key, value in node.value:
+            if key.value in seen and key.value != "<<":
+                raise ConfigError(f"{name}, line {key.start_mark.line + 1}: key `{key.value}` is given twice")
+            seen.add(str(key.value))
+            yield (*at, str(key.value)), key.start_mark.line + 1
+            yield from _lines_within(value, (*at, str(key.value)), name, budget)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*at, index), item.start_mark.line + 1
+            yield from _lines_within(item, (*at, index), name, budget)
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"line {mark.line + 1}, column {mark.column + 1}: {said}" if mark is not None else said
+
+
+def _fault(source: YamlSource, fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    at: Place = tuple(fault["loc"])
+    where = source.place(at)
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = difflib.get_close_matches(str(at[-1]), _known_keys(model, at[:-1]), n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        return f"{where}: there is no such key{hint}"
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said} (value: {_shown(at, fault.get('input'))})"
+
+
+def _known_keys(model: type[BaseModel], at: Sequence[str | int]) -> list[str]:
+    schema = model.model_json_schema()
+    level = schema
+    for key in at:
+        level = level.get("properties", {}).get(key, {})
+        reference = next((part["$ref"] for part in (level, *level.get("anyOf", ())) if "$ref" in part), None)
+        if reference:
+            level = schema["$defs"][reference.rsplit("/", 1)[1]]
+    return list(level.get("properties", {}))
+
+
+def _shown(at: Place, value: object) -> str:
+    """The value as complaints may show it; a secret is masked."""
+    if any(isinstance(key, str) and key not in _KEPT and _SECRET.search(key) for key in at):
+        return "***"
+    if isinstance(value, dict | list):
+        return type(value).__name__
+    return repr(value)[:120]

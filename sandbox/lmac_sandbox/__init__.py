@@ -1,0 +1,107 @@
+"""Isolated execution of untrusted programs, and a store that only one trusted container writes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lmac_sandbox.box import Box, Snapshot
+from lmac_sandbox.endings import Ending
+from lmac_sandbox.engine import Engine, EngineFacts
+from lmac_sandbox.errors import (
+    EngineFailure,
+    EngineUnavailable,
+    FileMissing,
+    ImageError,
+    ImageMismatch,
+    ImageNotFound,
+    PackageUnavailable,
+    PathRejected,
+    SandboxError,
+    StoreError,
+    StoreFull,
+    WireError,
+)
+from lmac_sandbox.inside.paths import BadPath, check_path
+from lmac_sandbox.inside.store_digest import store_digest
+from lmac_sandbox.jobs import Job, JobResult, Output
+from lmac_sandbox.keeper import FileEntry, Keeper
+from lmac_sandbox.limits import Limits, StoreLimits
+from lmac_sandbox.owner import Owner
+from lmac_sandbox.pool import Pool
+from lmac_sandbox.reaper import Reaped, reap
+from lmac_sandbox.volume import Volume
+
+if TYPE_CHECKING:
+    from lmac_sandbox.images import (
+        BuiltImage,
+        LockChange,
+        build_image,
+        expected_image_id,
+        find_image,
+        load_image,
+        refresh_lock,
+    )
+    from lmac_sandbox.packages import fetch_wheel
+
+__all__ = [
+    "BadPath",
+    "Box",
+    "BuiltImage",
+    "Ending",
+    "Engine",
+    "EngineFacts",
+    "EngineFailure",
+    "EngineUnavailable",
+    "FileEntry",
+    "FileMissing",
+    "ImageError",
+    "ImageMismatch",
+    "ImageNotFound",
+    "Job",
+    "JobResult",
+    "Keeper",
+    "Limits",
+    "LockChange",
+    "Output",
+    "Owner",
+    "PackageUnavailable",
+    "PathRejected",
+    "Pool",
+    "Reaped",
+    "SandboxError",
+    "Snapshot",
+    "StoreError",
+    "StoreFull",
+    "StoreLimits",
+    "Volume",
+    "WireError",
+    "build_image",
+    "check_path",
+    "expected_image_id",
+    "fetch_wheel",
+    "find_image",
+    "load_image",
+    "reap",
+    "refresh_lock",
+    "store_digest",
+]
+
+# Building images needs the readers of YAML, most programs that run boxes do not: 0.15 s.
+_IMPORTED_ON_USE = {
+    "BuiltImage": "images",
+    "LockChange": "images",
+    "build_image": "images",
+    "expected_image_id": "images",
+    "fetch_wheel": "packages",
+    "find_image": "images",
+    "load_image": "images",
+    "refresh_lock": "images",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what was left out, when it is first asked for."""
+    if name not in _IMPORTED_ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_IMPORTED_ON_USE[name]}"), name)

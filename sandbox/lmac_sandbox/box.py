@@ -1,0 +1,123 @@
+"""A container for generated code: it serves one digest of one store and is thrown away."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from lmac_sandbox.answers import Answer
+from lmac_sandbox.errors import EngineFailure, PathRejected
+from lmac_sandbox.inside.frames import PROTOCOL
+from lmac_sandbox.inside.paths import BadPath, check_path
+from lmac_sandbox.inside.processes import PURGE_SECONDS
+from lmac_sandbox.jobs import Job, JobResult, WorkingFolder, order_of, result_of, wall_seconds
+from lmac_sandbox.launch import Program, launch
+from lmac_sandbox.limits import Limits
+from lmac_sandbox.policy import box_options
+
+if TYPE_CHECKING:
+    from lmac_sandbox.engine import Engine
+    from lmac_sandbox.owner import Owner
+    from lmac_sandbox.volume import Volume
+
+START_SECONDS = 30.0
+COPY_SECONDS = 60.0
+_GRACE_SECONDS = PURGE_SECONDS + 10.0
+"""Beyond a job's own time: the purge, and the way of the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The copy of the store that a box works on."""
+
+    store_digest: str
+    """Of the bytes that were copied, taken before any generated code ran here."""
+    files: int
+
+
+class Box:
+    """One container with a runner that waits for jobs. Obtained by `start` or from a `Pool`.
+
+    Any error that a method raises means that the box is broken; whatever a job does is a result.
+    """
+
+    def __init__(self, program: Program, limits: Limits) -> None:
+        self._program = program
+        self._limits = limits
+
+    @classmethod
+    def start(cls, engine: Engine, volume: Volume, image_id: str, owner: Owner, limits: Limits) -> Box:
+        """Start a box and wait until its runner is ready.
+
+        Raises:
+            SandboxError: it did not come up.
+        """
+        options = box_options(limits, image_id, volume.name, owner.labels("box"))
+        return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits)
+
+    @property
+    def container_id(self) -> str:
+        """The engine's name for it."""
+        return self._program.container_id
+
+    def __enter__(self) -> Box:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Throw the box away; the engine removes it a moment later, and nobody waits."""
+        self._program.leave()
+
+    def remove(self) -> None:
+        """Throw the box away and return when the engine has been told to remove it."""
+        self._program.remove()
+
+    def snapshot(self) -> Snapshot:
+        """Copy the store, as it is now, into the folder `subject`.
+
+        Raises:
+            EngineFailure: the copy does not fit into the scratch, or the box broke.
+        """
+        answer = self._ask({"op": "snapshot"}, COPY_SECONDS)
+        return Snapshot(answer.digest("digest"), answer.integer("files"))
+
+    def place(self, files: Mapping[str, bytes], into: WorkingFolder) -> None:
+        """Write further files as the job's user, replacing what is there.
+
+        Raises:
+            PathRejected: a path breaks the rules of store paths; nothing was written.
+            EngineFailure: they do not fit into the scratch, or the box broke.
+        """
+        try:
+            contents = {check_path(path): base64.b64encode(files[path]).decode("ascii") for path in files}
+        except BadPath as error:
+            raise PathRejected(str(error)) from error
+        self._ask({"op": "place", "into": into, "files": contents}, COPY_SECONDS)
+
+    def run(self, job: Job) -> JobResult:
+        """Run one job to its end; none of its processes is left then.
+
+        Raises:
+            EngineFailure: the box broke, or did not answer in the job's time and some grace.
+        """
+        frame = {
+            "op": "run",
+            "stdin": base64.b64encode(job.stdin).decode("ascii"),
+            **order_of(job, self._limits),
+        }
+        answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
+        return result_of(answer, self._limits)
+
+    def _ask(self, frame: dict[str, object], seconds: float) -> Answer:
+        caps = {"file_bytes": self._limits.file_bytes, "open_files": self._limits.open_files}
+        answer = Answer(self._program.channel.request(frame | caps, seconds), "runner")
+        if "error" in answer:
+            raise EngineFailure(f"the box failed: {answer.text('error', 2000)}")
+        return answer

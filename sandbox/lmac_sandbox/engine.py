@@ -1,0 +1,211 @@
+"""The only holder of the Docker client: one a thread, deadlines on calls, foreign errors translated here."""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lmac_sandbox.errors import EngineFailure, EngineUnavailable, ImageNotFound
+from lmac_sandbox.wire import Stream
+
+if TYPE_CHECKING:
+    import docker
+
+_INSTALL = "start a Docker engine, or name one that runs"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine says of itself."""
+
+    server_version: str
+    api_version: str
+    runc_version: str
+    """"" when the engine does not tell."""
+    kernel: str
+    cgroup_version: str
+    """"1" or "2"."""
+    storage_driver: str
+    security_options: tuple[str, ...]
+    rootless: bool
+    runtimes: tuple[str, ...]
+
+
+class Engine:
+    """A connection to one Docker engine; safe to use from several threads.
+
+    Args:
+        base_url: None for the local engine's usual socket.
+        call_seconds: Longest silence of the engine within one call.
+    """
+
+    def __init__(self, base_url: str | None, call_seconds: float) -> None:
+        self._base_url = base_url
+        self._call_seconds = math.ceil(call_seconds)
+        self._local = threading.local()
+        self._clients: list[docker.DockerClient] = []
+
+    @classmethod
+    def connect(cls, base_url: str | None = None, call_seconds: float = 60.0) -> Engine:
+        """Reach an engine.
+
+        Raises:
+            EngineUnavailable: none answers.
+        """
+        engine = cls(base_url, call_seconds)
+        with translated("reach the Docker engine", unreachable=True):
+            engine.client.ping()
+        return engine
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every thread's client."""
+        while self._clients:
+            self._clients.pop().close()
+        self._local = threading.local()
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """This thread's client; its calls belong inside `call`.
+
+        Raises:
+            EngineUnavailable: no engine answers.
+        """
+        own: docker.DockerClient | None = getattr(self._local, "client", None)
+        if own is None:
+            own = self._local.client = self._connect()
+            self._clients.append(own)
+        return own
+
+    @contextmanager
+    def call(self, action: str) -> Iterator[docker.DockerClient]:
+        """Lend the client for one action, named as in "create the box"; foreign errors leave translated.
+
+        Raises:
+            EngineUnavailable: no engine answers.
+            EngineFailure: it refused, failed, or outlived its deadline.
+            ImageNotFound: it has no such image.
+        """
+        client = self.client
+        with translated(action):
+            yield client
+
+    def facts(self) -> EngineFacts:
+        """What the engine says of itself."""
+        with self.call("ask the engine for its facts") as client:
+            version, info = client.version(), client.info()
+        components = {part.get("Name"): part.get("Version", "") for part in version.get("Components", ())}
+        security_options = tuple(info.get("SecurityOptions") or ())
+        return EngineFacts(
+            server_version=version.get("Version", ""),
+            api_version=version.get("ApiVersion", ""),
+            runc_version=components.get("runc", ""),
+            kernel=version.get("KernelVersion", ""),
+            cgroup_version=str(info.get("CgroupVersion", "1")),
+            storage_driver=info.get("Driver", ""),
+            security_options=security_options,
+            rootless=any("rootless" in option for option in security_options),
+            runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        )
+
+    def create_container(self, options: Mapping[str, Any], role: str) -> str:
+        """Create a container from options of `policy`; returns its id."""
+        with self.call(f"create the {role}") as client:
+            api: Any = client.api
+            created = api.create_container_from_config(dict(options), name=None)
+            return str(created["Id"])
+
+    def start_container(self, container_id: str, role: str) -> None:
+        """Start a container."""
+        with self.call(f"start the {role}") as client:
+            client.api.start(container_id)
+
+    def attach(self, container_id: str, role: str) -> Stream:
+        """The container's standard streams over one socket; attach before its start, so nothing is lost."""
+        with self.call(f"attach to the {role}") as client:
+            params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            raw: Any = client.api.attach_socket(container_id, params=params)
+        plain: socket.socket = getattr(raw, "_sock", raw)
+        return Stream(plain, holder=raw)
+
+    def remove_container(self, container_id: str) -> bool:
+        """Kill and remove it; False when it was gone already, or is going by itself."""
+        import docker.errors
+
+        with self.call("remove a container") as client:
+            try:
+                client.api.remove_container(container_id, force=True, v=True)
+            except docker.errors.NotFound:
+                return False
+            except docker.errors.APIError as error:
+                if error.status_code == 409:
+                    return False
+                raise
+        return True
+
+    def containers(self, labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Id and labels of every container, running or not, that carries these labels."""
+        with self.call("list containers") as client:
+            found = client.api.containers(all=True, filters={"label": _filters(labels)})
+        return {item["Id"]: item.get("Labels") or {} for item in found}
+
+    def volumes(self, labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Name and labels of every volume that carries these labels."""
+        with self.call("list volumes") as client:
+            found = client.api.volumes(filters={"label": _filters(labels)})
+        return {item["Name"]: item.get("Labels") or {} for item in found.get("Volumes") or ()}
+
+    def _connect(self) -> docker.DockerClient:
+        import docker
+
+        with translated("reach the Docker engine", unreachable=True):
+            return docker.DockerClient(base_url=self._base_url, version="auto", timeout=self._call_seconds)
+
+
+@contextmanager
+def translated(action: str, unreachable: bool = False) -> Iterator[None]:
+    """Turn errors of the client library and below into ours.
+
+    Args:
+        unreachable: Any failure means that no engine answers.
+    """
+    import docker.errors
+    import requests.exceptions
+    import urllib3.exceptions
+
+    try:
+        yield
+    except docker.errors.ImageNotFound as error:
+        raise ImageNotFound(f"could not {action}: {error.explanation}", "build the image first") from error
+    except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, TimeoutError) as error:
+        silent = f"could not {action}: the engine did not answer in time"
+        raise (EngineUnavailable(silent, _INSTALL) if unreachable else EngineFailure(silent)) from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        if unreachable or isinstance(error, requests.exceptions.ConnectionError):
+            raise EngineUnavailable(f"could not {action}: {_reason(error)}", _INSTALL) from error
+        raise EngineFailure(f"could not {action}: {_reason(error)}") from error
+    except (urllib3.exceptions.HTTPError, OSError, KeyError, ValueError) as error:
+        # The client raises KeyError itself for an error answer that has no message.
+        raise EngineFailure(f"could not {action}: {type(error).__name__}: {error}") from error
+
+
+def _reason(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return str(explanation or error)[:2000]
+
+
+def _filters(labels: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in labels.items()]

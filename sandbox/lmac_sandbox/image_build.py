@@ -1,0 +1,273 @@
+"""Builds an image archive whose bytes follow from its definition, its lock and our programs alone."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmac_sandbox.download_cache import disk_errors, file_sha256, partial_folder
+from lmac_sandbox.errors import ImageError, ImageMismatch
+from lmac_sandbox.image_archive import RECIPE_LABEL, image_config, write_archive
+from lmac_sandbox.image_bytecode import compile_folders
+from lmac_sandbox.image_definition import (
+    IMAGE_FILE,
+    ImageDefinition,
+    Lock,
+    read_definition,
+    read_lock,
+)
+from lmac_sandbox.image_layers import (
+    OWN_FOLDER,
+    program_files,
+    write_bytecode_layer,
+    write_debian_layer,
+    write_own_layer,
+    write_wheel_layer,
+)
+from lmac_sandbox.image_load import load_image, remove_image
+from lmac_sandbox.packages import Progress, fetch, no_progress
+
+if TYPE_CHECKING:
+    from lmac_sandbox.engine import Engine
+
+BUILD_FORMAT = "1"
+"""Counts the changes of this build that give other bytes for the same inputs."""
+KEPT_ARCHIVES = 2
+BYTECODE_LAYER = 2
+"""Its place in `BuiltImage.layer_digests`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image archive, ready to be loaded."""
+
+    image_id: str
+    """"sha256:…" of its configuration; engines with a containerd store show another."""
+    archive_path: Path
+    layer_digests: tuple[str, ...]
+    """Debian packages, Python packages, their bytecode, ours; each "sha256:…"."""
+    size_bytes: int
+    """Of the uncompressed layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides an image's bytes."""
+
+    definition_folder: Path
+    programs_folder: Path
+    definition: ImageDefinition
+    lock: Lock
+    digest: str
+    """Sha256 (hex) of what the inputs say, wherever they lie and however they are written down."""
+
+    @classmethod
+    def read(cls, definition_folder: Path, programs_folder: Path | None = None) -> Recipe:
+        """Read a definition's folder.
+
+        Args:
+            programs_folder: Of the in-container programs; None takes those of this package.
+
+        Raises:
+            ImageError: a file is missing or wrong.
+        """
+        programs = programs_folder or Path(__file__).parent / "inside"
+        definition, lock = read_definition(definition_folder), read_lock(definition_folder)
+        inputs = {
+            "build": BUILD_FORMAT,
+            "definition": definition.model_dump(mode="json"),
+            "lock": lock.digest(),
+            "files": [_named_digest(definition_folder / name) for name in sorted(definition.files)],
+            "programs": [_named_digest(path) for path in program_files(programs)],
+        }
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return cls(definition_folder, programs, definition, lock, digest)
+
+    @property
+    def tag(self) -> str:
+        return f"lmac/{self.definition.name}:{self.lock.digest()[:12]}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {
+            "lmac.image": self.definition.name,
+            "lmac.lock": self.lock.digest(),
+            RECIPE_LABEL: self.digest,
+        }
+
+
+def _named_digest(path: Path) -> tuple[str, str]:
+    if not path.is_file():
+        raise ImageError(f"{path} is missing", f"{path.parent / IMAGE_FILE} names it")
+    return path.name, file_sha256(path)
+
+
+def build_image(
+    definition_folder: Path,
+    cache_folder: Path,
+    engine: Engine,
+    progress: Progress = no_progress,
+    programs_folder: Path | None = None,
+) -> BuiltImage:
+    """Build the image, or return the archive that the cache holds for the same inputs.
+
+    Args:
+        definition_folder: Holds image.yaml, lock.yaml and the files that image.yaml names.
+        cache_folder: Packages, bytecode and archives are kept here between builds.
+        engine: Runs the image's interpreter once, to compile.
+        programs_folder: Of the in-container programs; None takes those of this package.
+
+    Raises:
+        ImageError: the definition is wrong, a package is not understood, or the disk refuses.
+        PackageUnavailable: a locked package cannot be fetched.
+        ImageMismatch: a package or the bytecode is not the locked one.
+        EngineFailure: the engine does not compile.
+    """
+    recipe = Recipe.read(definition_folder, programs_folder)
+    with disk_errors(cache_folder), _alone(cache_folder):
+        if built := recorded_image(cache_folder, recipe):
+            return built
+        fetch(recipe.lock, recipe.definition.python_version, cache_folder, progress)
+        with partial_folder(cache_folder) as folder:
+            return _build(recipe, cache_folder, engine, folder)
+
+
+@contextmanager
+def _alone(cache_folder: Path) -> Iterator[None]:
+    """Two builds in one cache would fetch everything twice and remove each other's stage image."""
+    with (cache_folder / "build.lock").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(recipe: Recipe, cache_folder: Path, engine: Engine, folder: Path) -> BuiltImage:
+    debian, wheels, own = (folder / f"{name}.tar" for name in ("debian", "wheels", "own"))
+    write_debian_layer(recipe.definition, recipe.lock, cache_folder, debian)
+    write_wheel_layer(recipe.definition, recipe.lock, cache_folder, wheels)
+    write_own_layer(recipe.definition, recipe.definition_folder, recipe.programs_folder, own)
+    bytecode = _bytecode_path(cache_folder, (debian, wheels))
+    folders = [OWN_FOLDER] if bytecode.exists() else [OWN_FOLDER, "/usr/lib"]
+    with tempfile.TemporaryFile(dir=folder) as compiled:
+        with _stage(recipe, engine, folder, (debian, wheels, own)) as stage_id:
+            compile_folders(engine, stage_id, folders, compiled)
+        if not bytecode.exists():
+            write_bytecode_layer(compiled, folder / "bytecode.tar")
+            bytecode.parent.mkdir(exist_ok=True)
+            (folder / "bytecode.tar").replace(bytecode)
+        own_with_bytecode = folder / "own-with-bytecode.tar"
+        write_own_layer(
+            recipe.definition, recipe.definition_folder, recipe.programs_folder, own_with_bytecode, compiled
+        )
+    _verify_bytecode(recipe.lock, bytecode)
+    return _pack(recipe, (debian, wheels, bytecode, own_with_bytecode), cache_folder, folder)
+
+
+def _bytecode_path(cache_folder: Path, sources: Sequence[Path]) -> Path:
+    inputs = "\n".join([BUILD_FORMAT, *(file_sha256(path) for path in sources)])
+    return cache_folder / "bytecode" / f"{hashlib.sha256(inputs.encode()).hexdigest()}.tar"
+
+
+def _verify_bytecode(lock: Lock, bytecode: Path) -> None:
+    found = file_sha256(bytecode)
+    if lock.bytecode_sha256 not in (None, found):
+        bytecode.unlink()
+        raise ImageMismatch(
+            f"compiling the locked packages gave {found}, not {lock.bytecode_sha256} as the lock says",
+            "build again; if it stays so, lock again with `lmac images lock`",
+        )
+
+
+@contextmanager
+def _stage(recipe: Recipe, engine: Engine, folder: Path, layers: Sequence[Path]) -> Iterator[str]:
+    """The image without bytecode, in the engine for as long as its interpreter is needed."""
+    archive_path = folder / "stage.tar"
+    # Unique, so that a build from another cache on the same engine does not lose its stage to this one.
+    suffix = f"-stage-{secrets.token_hex(4)}"
+    labels = {**recipe.labels, RECIPE_LABEL: f"{recipe.digest}{suffix}"}
+    _write(recipe, layers, labels, f"{recipe.tag}{suffix}", archive_path)
+    stage_id = load_image(engine, archive_path)
+    archive_path.unlink()
+    try:
+        yield stage_id
+    finally:
+        remove_image(engine, stage_id)
+
+
+def _write(recipe: Recipe, layers: Sequence[Path], labels: dict[str, str], tag: str, path: Path) -> str:
+    digests = tuple(f"sha256:{file_sha256(layer)}" for layer in layers)
+    config = image_config(recipe.lock.architecture, recipe.definition.environment, labels, digests)
+    return write_archive(path, config, layers, tag)
+
+
+def _pack(recipe: Recipe, layers: Sequence[Path], cache_folder: Path, folder: Path) -> BuiltImage:
+    if Recipe.read(recipe.definition_folder, recipe.programs_folder).digest != recipe.digest:
+        raise ImageMismatch("the image's definition or programs changed while it was built", "build it again")
+    partial = folder / "archive.tar"
+    image_id = _write(recipe, layers, recipe.labels, recipe.tag, partial)
+    archives = cache_folder / "images"
+    archives.mkdir(exist_ok=True)
+    archive_path = archives / f"{recipe.definition.name}-{image_id.removeprefix('sha256:')[:16]}.tar"
+    partial.replace(archive_path)
+    digests = tuple(f"sha256:{file_sha256(layer)}" for layer in layers)
+    built = BuiltImage(image_id, archive_path, digests, sum(layer.stat().st_size for layer in layers))
+    _record(built, recipe, cache_folder)
+    _drop_older(recipe.definition.name, archives)
+    return built
+
+
+def _record_path(cache_folder: Path, recipe: Recipe) -> Path:
+    return cache_folder / "images" / f"{recipe.digest}.json"
+
+
+def _record(built: BuiltImage, recipe: Recipe, cache_folder: Path) -> None:
+    content = {
+        "image_id": built.image_id,
+        "archive": built.archive_path.name,
+        "layer_digests": built.layer_digests,
+        "size_bytes": built.size_bytes,
+    }
+    path = _record_path(cache_folder, recipe)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.replace(path)
+
+
+def recorded_image(cache_folder: Path, recipe: Recipe) -> BuiltImage | None:
+    """The archive that this cache holds for the recipe; None when it has none (any more)."""
+    path = _record_path(cache_folder, recipe)
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    archive_path = path.parent / content["archive"]
+    if not archive_path.is_file():
+        return None
+    return BuiltImage(
+        content["image_id"], archive_path, tuple(content["layer_digests"]), content["size_bytes"]
+    )
+
+
+def _drop_older(name: str, archives: Path) -> None:
+    """Keep the newest archives of an image only; any can be built again from the packages."""
+    oldest_first = sorted(archives.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime)
+    for archive in oldest_first[:-KEPT_ARCHIVES]:
+        archive.unlink(missing_ok=True)
+
+
+def expected_image_id(
+    definition_folder: Path, cache_folder: Path, programs_folder: Path | None = None
+) -> str | None:
+    """The id of the image as its definition stands now; None when this cache holds no build of it.
+
+    Raises:
+        ImageError: the definition cannot be read.
+    """
+    built = recorded_image(cache_folder, Recipe.read(definition_folder, programs_folder))
+    return built.image_id if built else None

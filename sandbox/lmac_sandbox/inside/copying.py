@@ -1,0 +1,91 @@
+"""What the job's user does with trusted code: make its folders, copy the store, put extra files down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from .frames import Frame, FrameError, encode, parse
+from .namespace import Caps as StoreCaps
+from .namespace import Collision, Full, Namespace
+from .paths import BadPath
+from .places import SCRATCH_FOLDERS, STORE, WORKING_FOLDERS
+from .processes import purge
+from .spawn import Caps, Descriptors, fork_as_job
+from .store_digest import StoreDigest, content_digest
+from .tree import Tree
+
+
+class CopyFailed(RuntimeError):
+    """The job's user could not do it; the text says why."""
+
+
+def make_folders() -> Frame:
+    """The job's folders in its scratch."""
+    for folder in SCRATCH_FOLDERS:
+        os.makedirs(folder, exist_ok=True)
+    return {}
+
+
+def copy_store(file_bytes: int) -> Frame:
+    """Copy every regular file of the store into `subject`; the digest is of the bytes that were written."""
+    digest, files = StoreDigest(), 0
+    store, subject = Tree(STORE), Tree(WORKING_FOLDERS["subject"])
+    for path in store.walk():
+        content = store.read(path, file_bytes)
+        if len(content) > file_bytes:
+            raise CopyFailed(
+                f"{path!r} of the store is larger than a file of a box may be ({file_bytes} bytes)"
+            )
+        subject.write(path, content)
+        digest.put(path, content_digest(content))
+        files += 1
+    return {"digest": digest.hexdigest(), "files": files}
+
+
+def place_files(files: Mapping[str, bytes], into: str) -> Frame:
+    """Write these files below one of `WORKING_FOLDERS`, replacing what stands there."""
+    unlimited = max(map(len, files.values()), default=0) * len(files)
+    Namespace(StoreCaps(unlimited, len(files) * 16, unlimited)).check(
+        {path: len(content) for path, content in files.items()}
+    )
+    tree = Tree(WORKING_FOLDERS[into])
+    for path in sorted(files):
+        tree.write(path, files[path])
+    return {}
+
+
+def as_job(action: Callable[[], Frame], caps: Caps) -> Frame:
+    """Run trusted code in a process of the job's user and hand back what it returns.
+
+    Raises:
+        CopyFailed: it could not, or its process died.
+    """
+    reader, writer = os.pipe()
+
+    def body() -> int:
+        try:
+            answer = action()
+        except (OSError, BadPath, Collision, Full, CopyFailed) as error:
+            answer = {"error": str(error)}
+        os.write(writer, encode(answer)[4:])
+        return 0
+
+    nothing = os.open(os.devnull, os.O_RDWR)
+    fork_as_job(body, Descriptors(nothing, nothing, 2, (writer,)), caps)
+    os.close(writer)
+    os.close(nothing)
+    with os.fdopen(reader, "rb") as answers:
+        raw = answers.read()
+    purge()
+    return _answer(raw)
+
+
+def _answer(raw: bytes) -> Frame:
+    try:
+        answer = parse(raw)
+    except FrameError as error:
+        raise CopyFailed("the process that copies died") from error
+    if "error" in answer:
+        raise CopyFailed(str(answer["error"]))
+    return answer

@@ -1,0 +1,96 @@
+"""What a test session tells while it runs: JSON lines over a pipe of its own, never over its output.
+
+kind            fields
+collected       ids: list of test ids; may come several times
+deselected      ids
+collect_error   id, text
+test            id, outcome (passed, failed, error, skipped, xfailed, xpassed), seconds, text
+interrupted     text: the session stopped early; no `finished` follows
+finished        exit_code; the last event
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+LINE_BYTES = 256 * 2**10
+ID_CHARACTERS = 1_000
+TEXT_CHARACTERS = 6_000
+"""Kept of one failure; the middle goes."""
+SECONDS = 1e6
+OUTCOMES = frozenset({"passed", "failed", "error", "skipped", "xfailed", "xpassed"})
+
+Event = dict[str, Any]
+
+
+def line_of(event: Event) -> bytes:
+    """One event as it goes over the pipe."""
+    return json.dumps(event, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def parse_events(raw: bytes) -> tuple[list[Event], bool]:
+    """All whole events, and whether any line was none of ours.
+
+    A last line without its end is what a killed session leaves; it is dropped and is no fault.
+    """
+    *lines, _ = raw.split(b"\n")
+    parsed = [_parse_line(line) for line in lines]
+    events = [event for event in parsed if event is not None]
+    ended_early = any(event["kind"] == "finished" for event in events[:-1])
+    return events, ended_early or len(events) != len(lines)
+
+
+def checked_event(event: object) -> Event | None:
+    """The event when it has exactly the fields and types of its kind; else None."""
+    if not isinstance(event, dict):
+        return None
+    match event:
+        case {"kind": "collected" | "deselected", "ids": list(ids), **rest} if not rest:
+            return event if all(_is_text(item, ID_CHARACTERS) for item in ids) else None
+        case {"kind": "collect_error", "id": identity, "text": text, **rest} if not rest:
+            return event if _is_text(identity, ID_CHARACTERS) and _is_text(text, TEXT_CHARACTERS) else None
+        case {"kind": "test", "id": _, "outcome": _, "seconds": _, "text": _, **rest} if not rest:
+            return event if _is_test(event) else None
+        case {"kind": "interrupted", "text": text, **rest} if not rest:
+            return event if _is_text(text, TEXT_CHARACTERS) else None
+        case {"kind": "finished", "exit_code": int(code), **rest} if not rest:
+            return event if 0 <= code <= 255 and not isinstance(code, bool) else None
+        case _:
+            return None
+
+
+def cut_text(text: str, characters: int = TEXT_CHARACTERS) -> str:
+    """The text with surrogates escaped; of a longer one head and tail, and how much is left out between."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) <= characters:
+        return text
+    half = characters // 2 - 30
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
+
+
+def _parse_line(line: bytes) -> Event | None:
+    if len(line) > LINE_BYTES:
+        return None
+    try:
+        return checked_event(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_test(event: Event) -> bool:
+    seconds = event["seconds"]
+    return (
+        _is_text(event["id"], ID_CHARACTERS)
+        and _is_text(event["text"], TEXT_CHARACTERS)
+        and event["outcome"] in OUTCOMES
+        and isinstance(seconds, (int, float))
+        and 0 <= seconds < SECONDS
+    )
+
+
+def _is_text(value: object, characters: int) -> bool:
+    """Whether it is text that can be written anywhere: no lone surrogates."""
+    if not isinstance(value, str) or len(value) > characters:
+        return False
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)

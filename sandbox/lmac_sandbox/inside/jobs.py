@@ -1,0 +1,212 @@
+"""Supervise one job: its streams, its time, its limits, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from . import spawn
+from .counters import Counters, is_full, read_counters
+from .ending import Ending, Facts, judge
+from .events import parse_events
+from .frames import Frame
+from .kept import Kept
+from .places import SCRATCH, WORKING_FOLDERS
+from .processes import Status, purge, reap
+from .pytest_job import run_session
+
+_TICK_SECONDS = 0.05
+"""How often the disk and the clock are looked at while nothing happens."""
+_CHUNK_BYTES = 64 * 2**10
+_REASON_BYTES = 4096
+
+
+class OwnerGone(Exception):
+    """The host closed the runner's stdin, or spoke while a job was running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job as the host asked for it."""
+
+    argv: tuple[str, ...]
+    """For a test session: pytest's own arguments, without a program."""
+    is_session: bool
+    stdin: bytes
+    folder: str
+    """Key of `WORKING_FOLDERS`."""
+    environment: Mapping[str, str]
+    wall_seconds: float
+    output_bytes: int
+    kept_bytes: int
+    events_bytes: int
+    caps: spawn.Caps
+
+
+@dataclass(slots=True)
+class _Course:
+    """What has been seen of a running job."""
+
+    order: Order
+    stdout: Kept
+    stderr: Kept
+    pid: int = 0
+    status: Status | None = None
+    stopped_for: Ending | None = None
+    scratch_was_full: bool = False
+    events: bytearray = field(default_factory=bytearray)
+    reason: bytearray = field(default_factory=bytearray)
+
+    def take(self, name: str, chunk: bytes) -> None:
+        """The next bytes of one of the four pipes; counts against the caps."""
+        match name:
+            case "stdout":
+                self.stdout.feed(chunk)
+            case "stderr":
+                self.stderr.feed(chunk)
+            case "events":
+                room = self.order.events_bytes - len(self.events)
+                self.events += chunk[:room]
+                self._stop_if(len(chunk) > room)
+            case _:
+                self.reason += chunk[: _REASON_BYTES - len(self.reason)]
+        self._stop_if(self.stdout.total_bytes + self.stderr.total_bytes > self.order.output_bytes)
+
+    def _stop_if(self, beyond: bool) -> None:
+        if beyond and self.stopped_for is None:
+            self.stopped_for = Ending.OUTPUT_LIMIT
+
+
+def run_job(order: Order, owner: int, wake: int) -> Frame:
+    """Run one job to its end; when this returns, none of its processes is left.
+
+    Args:
+        owner: Descriptor of the host's frames; silent while a job runs.
+        wake: Descriptor that becomes readable when a child ends.
+
+    Raises:
+        OwnerGone: nobody waits for the result.
+        Unkillable: processes are left; the box is broken.
+    """
+    before = read_counters()
+    started = time.monotonic()
+    course = _Course(order, Kept(order.kept_bytes), Kept(order.kept_bytes))
+    with ExitStack() as open_files, selectors.DefaultSelector() as selector:
+        pipes = _start(course, open_files)
+        for name, reader in pipes.items():
+            os.set_blocking(reader, False)
+            selector.register(reader, selectors.EVENT_READ, name)
+        selector.register(wake, selectors.EVENT_READ, "wake")
+        selector.register(owner, selectors.EVENT_READ, "owner")
+        _follow(course, selector, started + order.wall_seconds)
+        seconds = time.monotonic() - started
+        # Others may still write; once they are gone too, every pipe has an end.
+        left = purge()
+        for name, reader in pipes.items():
+            _drain(course, name, reader)
+    if course.status is None:
+        course.status = left.pop(course.pid)
+    return _result(course, seconds, len(left), read_counters().since(before))
+
+
+def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
+    """Fork the job; returns the reading ends of its pipes by name."""
+    readers: dict[str, int] = {}
+    writers: dict[str, int] = {}
+    for name in ("stdout", "stderr", "events", "reason"):
+        readers[name], writers[name] = os.pipe()
+        open_files.callback(os.close, readers[name])
+    stdin = os.memfd_create("stdin")
+    os.write(stdin, course.order.stdin)
+    os.lseek(stdin, 0, os.SEEK_SET)
+    try:
+        course.pid = _fork(course.order, stdin, writers)
+    finally:
+        for descriptor in (stdin, *writers.values()):
+            os.close(descriptor)
+    return readers
+
+
+def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
+    folder = WORKING_FOLDERS[order.folder]
+    environment = {**os.environ, **order.environment}
+
+    def session() -> int:
+        return run_session(order.argv, folder, environment, writers["events"])
+
+    def program() -> int:
+        return spawn.execute(order.argv, folder, environment, writers["reason"])
+
+    own = writers["events"] if order.is_session else writers["reason"]
+    descriptors = spawn.Descriptors(stdin, writers["stdout"], writers["stderr"], (own,))
+    return spawn.fork_as_job(session if order.is_session else program, descriptors, order.caps)
+
+
+def _follow(course: _Course, selector: selectors.BaseSelector, deadline: float) -> None:
+    """Read until the job's own process has ended or a limit is reached."""
+    while course.status is None and course.stopped_for is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            course.stopped_for = Ending.TIMED_OUT
+            break
+        for key, _ in selector.select(min(left, _TICK_SECONDS)):
+            _serve(course, selector, key)
+        course.scratch_was_full = course.scratch_was_full or is_full(SCRATCH)
+        # Looked at on every round: wake-up bytes of children that ended before may have been read together.
+        course.status = reap().get(course.pid)
+
+
+def _serve(course: _Course, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    if key.data == "owner":
+        raise OwnerGone
+    chunk = os.read(key.fd, _CHUNK_BYTES)
+    if key.data == "wake":
+        return
+    if chunk:
+        course.take(key.data, chunk)
+    else:
+        selector.unregister(key.fd)
+
+
+def _drain(course: _Course, name: str, reader: int) -> None:
+    """What the pipe still holds; every writer is gone, so it ends."""
+    while chunk := os.read(reader, _CHUNK_BYTES):
+        course.take(name, chunk)
+
+
+def _result(course: _Course, seconds: float, leftover: int, counted: Counters) -> Frame:
+    events, garbled = parse_events(bytes(course.events))
+    facts = _facts(course, counted, events, garbled)
+    ending = Ending.REJECTED if course.reason else judge(facts)
+    if course.reason:
+        course.stderr.feed(bytes(course.reason))
+    return {
+        "ending": ending.value,
+        "exit_code": facts.exit_code if ending is Ending.EXITED else None,
+        "signal": facts.signal,
+        "stdout": course.stdout.frame(),
+        "stderr": course.stderr.frame(),
+        "events": events,
+        "seconds": seconds,
+        "leftover_processes": leftover,
+    }
+
+
+def _facts(course: _Course, counted: Counters, events: list[Frame], garbled: bool) -> Facts:
+    code = os.waitstatus_to_exitcode(course.status or 0)
+    finished = next((event["exit_code"] for event in events if event["kind"] == "finished"), None)
+    return Facts(
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        stopped_for=course.stopped_for,
+        oom_kills=counted.oom_kills,
+        processes_denied=counted.processes_denied,
+        scratch_was_full=course.scratch_was_full,
+        reports=course.order.is_session,
+        report_garbled=garbled,
+        reported_exit_code=finished,
+    )

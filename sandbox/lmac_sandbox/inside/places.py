@@ -1,0 +1,18 @@
+"""Users and folders of the sandbox image, as host and containers know them."""
+
+from __future__ import annotations
+
+KEEPER_UID = 65531
+"""The trusted writer of the store."""
+JOB_UID = 65532
+"""Whoever executes generated code."""
+
+STORE = "/store"
+SCRATCH = "/scratch"
+HOME = f"{SCRATCH}/home"
+TEMPORARY = f"{SCRATCH}/tmp"
+WORKING_FOLDERS = {"subject": f"{SCRATCH}/subject", "suite": f"{SCRATCH}/suite"}
+"""`subject` is the copy of the store; `suite` holds files that the store lacks, such as acceptance tests."""
+
+SCRATCH_FOLDERS = (HOME, TEMPORARY, *WORKING_FOLDERS.values())
+"""Made by the job's user when a box starts."""

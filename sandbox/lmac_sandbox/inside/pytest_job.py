@@ -1,0 +1,68 @@
+"""A pytest session inside a fork of the runner, which has pytest imported already."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+
+from .places import WORKING_FOLDERS
+from .recorder import Recorder
+
+# What pytest and ordinary tests load in a session; imported once, before any fork.
+PRELOADED = (
+    "pytest",
+    "_pytest.assertion.rewrite",
+    "_pytest.assertion.util",
+    "_pytest.pytester_assertions",
+    "asyncio",
+    "code",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "faulthandler",
+    "json",
+    "pdb",
+    "pprint",
+    "sqlite3",
+    "threading",
+    "unittest.mock",
+)
+
+
+def preload() -> None:
+    """Import what sessions need. A module that this image's pytest does not have is left out."""
+    from _pytest.config import default_plugins
+
+    for name in (*PRELOADED, *(f"_pytest.{plugin}" for plugin in default_plugins)):
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+def run_session(arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], events: int) -> int:
+    """Run pytest here and tell its course over the descriptor `events`; returns pytest's exit code."""
+    import pytest
+
+    os.environ.clear()
+    os.environ.update(environment)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.chdir(folder)
+    sys.path[:0] = _importable(folder)
+    sys.argv = ["pytest", *arguments]
+    recorder = Recorder(events, pytest.Session.Interrupted)
+    # Ours come last: of an option given twice the last one counts.
+    fixed = ("-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={folder}")
+    code = int(pytest.main([*arguments, *fixed], plugins=[recorder]))
+    if not recorder.interrupted:
+        recorder.finished(code)
+    return code
+
+
+def _importable(folder: str) -> list[str]:
+    subject = WORKING_FOLDERS["subject"]
+    sources = f"{subject}/src"
+    candidates = [folder, subject, sources] if folder != subject else [subject, sources]
+    return [path for path in candidates if os.path.isdir(path)]

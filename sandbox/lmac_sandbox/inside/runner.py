@@ -1,0 +1,104 @@
+"""PID 1 of a box: answers the host's frames, one at a time, and ends when the host is gone."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import os
+import sys
+from typing import NoReturn
+
+from .copying import CopyFailed, as_job, copy_store, make_folders, place_files
+from .counters import NoCounters, read_counters
+from .frames import PROTOCOL, Decoder, Frame, FrameError, encode
+from .jobs import Order, OwnerGone, run_job
+from .places import WORKING_FOLDERS
+from .processes import Unkillable, wake_on_children
+from .pytest_job import preload
+from .spawn import Caps, set_dumpable
+
+_CHUNK_BYTES = 2**20
+
+
+def main() -> None:
+    """Prepare, say hello, answer until the host closes its end."""
+    set_dumpable(False)
+    frames_in, frames_out = os.dup(0), os.dup(1)
+    # Whatever an import prints must not land between frames.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    try:
+        read_counters()
+    except NoCounters as error:
+        sys.exit(f"runner: {error}")
+    wake = wake_on_children()
+    as_job(make_folders, Caps(file_bytes=0, open_files=64))
+    preload()
+    gc.collect()
+    # What is imported now is shared with every fork; the collector must not touch it there.
+    gc.freeze()
+    _send(frames_out, {"hello": "runner", "protocol": PROTOCOL})
+    _serve(frames_in, frames_out, wake)
+
+
+def _serve(frames_in: int, frames_out: int, wake: int) -> None:
+    decoder = Decoder()
+    while chunk := os.read(frames_in, _CHUNK_BYTES):
+        try:
+            for request in decoder.feed(chunk):
+                _send(frames_out, {"id": request["id"], **_answer(request, frames_in, wake)})
+        except (FrameError, OwnerGone, Unkillable) as error:
+            _give_up(error)
+
+
+def _answer(request: Frame, frames_in: int, wake: int) -> Frame:
+    """The result of one request, or `error` when the box could not do it."""
+    try:
+        match request["op"]:
+            case "snapshot":
+                caps = _caps(request)
+                return as_job(lambda: copy_store(caps.file_bytes), caps)
+            case "place":
+                into = str(request["into"])
+                files = {path: base64.b64decode(content) for path, content in request["files"].items()}
+                return as_job(lambda: place_files(files, into), _caps(request))
+            case "run":
+                return run_job(_order(request), frames_in, wake)
+            case unknown:
+                return {"error": f"no operation {unknown!r}"}
+    except CopyFailed as error:
+        return {"error": str(error)}
+
+
+def _order(request: Frame) -> Order:
+    folder = str(request["folder"])
+    if folder not in WORKING_FOLDERS:
+        raise FrameError(f"no working folder {folder!r}")
+    return Order(
+        argv=tuple(request["argv"]),
+        is_session=bool(request["is_session"]),
+        stdin=base64.b64decode(request["stdin"]),
+        folder=folder,
+        environment=request["environment"],
+        wall_seconds=float(request["wall_seconds"]),
+        output_bytes=int(request["output_bytes"]),
+        kept_bytes=int(request["kept_bytes"]),
+        events_bytes=int(request["events_bytes"]),
+        caps=_caps(request),
+    )
+
+
+def _caps(request: Frame) -> Caps:
+    return Caps(file_bytes=int(request["file_bytes"]), open_files=int(request["open_files"]))
+
+
+def _send(descriptor: int, frame: Frame) -> None:
+    rest = memoryview(encode(frame))
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _give_up(error: Exception) -> NoReturn:
+    """PID 1 ends, and the kernel ends every other process of the container with it."""
+    print(f"runner: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    os._exit(1)

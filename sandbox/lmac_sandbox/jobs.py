@@ -1,0 +1,165 @@
+"""What a box is asked to run, and what comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lmac_sandbox.answers import Answer
+from lmac_sandbox.endings import Ending
+from lmac_sandbox.errors import WireError
+from lmac_sandbox.inside.events import checked_event
+from lmac_sandbox.inside.frames import Frame
+from lmac_sandbox.limits import MIB, Limits
+
+WorkingFolder = Literal["subject", "suite"]
+"""`subject` is the copy of the store; `suite` holds what was placed there."""
+
+STDIN_BYTES = 4 * MIB
+ARGUMENTS_BYTES = MIB
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Sequences that move the cursor, set titles or colours, and single controls except tab and line feed.
+_CONTROLS = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One program, or one pytest session by `Job.pytest`.
+
+    Raises:
+        ValueError: `argv` is empty or it, the input or the environment is not what a process can be given.
+    """
+
+    argv: tuple[str, ...]
+    """For a pytest session: pytest's arguments."""
+    wall_seconds: float | None = None
+    """None: the box's own limit."""
+    stdin: bytes = b""
+    working_folder: WorkingFolder = "subject"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the fixed environment of `policy`."""
+    is_session: bool = False
+    """Forked from a runner that has pytest imported already, and reported by events."""
+
+    def __post_init__(self) -> None:
+        if not self.argv and not self.is_session:
+            raise ValueError("a job needs a program")
+        if sum(len(argument.encode(errors="replace")) for argument in self.argv) > ARGUMENTS_BYTES:
+            raise ValueError(f"the arguments of a job pass {ARGUMENTS_BYTES} bytes")
+        if len(self.stdin) > STDIN_BYTES:
+            raise ValueError(f"the input of a job passes {STDIN_BYTES} bytes")
+        if bad := [name for name in self.environment if not _VARIABLE.fullmatch(name)]:
+            raise ValueError(f"no name of an environment variable: {bad[0]!r}")
+
+    @classmethod
+    def pytest(
+        cls,
+        arguments: tuple[str, ...] = (),
+        wall_seconds: float | None = None,
+        working_folder: WorkingFolder = "subject",
+        environment: Mapping[str, str] | None = None,
+    ) -> Job:
+        """A pytest session; configuration files of the store have no effect on it."""
+        return cls(arguments, wall_seconds, b"", working_folder, environment or {}, is_session=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is kept of one stream."""
+
+    head: bytes
+    tail: bytes
+    """b"" when nothing was cut."""
+    total_bytes: int
+
+    def text(self) -> str:
+        """Decoded, without control sequences; a cut is named where it is."""
+        if not self.tail:
+            return _printable(self.head)
+        cut_bytes = self.total_bytes - len(self.head) - len(self.tail)
+        return f"{_printable(self.head)}\n[... {cut_bytes} bytes left out ...]\n{_printable(self.tail)}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How one job went."""
+
+    ending: Ending
+    exit_code: int | None
+    """None unless `ending` is EXITED."""
+    signal: int | None
+    """The signal that ended its own process, ours included."""
+    stdout: Output
+    stderr: Output
+    events: tuple[Mapping[str, Any], ...]
+    """Of a pytest session; the kinds stand in `inside.events`."""
+    seconds: float
+    """From the fork to the end of its own process."""
+    leftover_processes: int
+    """Processes that it left behind; they were killed."""
+
+
+def order_of(job: Job, limits: Limits) -> Frame:
+    """The runner's fields for a job, without its input."""
+    return {
+        "argv": list(job.argv),
+        "is_session": job.is_session,
+        "folder": job.working_folder,
+        "environment": dict(job.environment),
+        "wall_seconds": wall_seconds(job, limits),
+        "output_bytes": limits.output_bytes,
+        "kept_bytes": limits.kept_bytes,
+        "events_bytes": limits.events_bytes,
+    }
+
+
+def wall_seconds(job: Job, limits: Limits) -> float:
+    """The job's own time, or the box's."""
+    return limits.wall_seconds if job.wall_seconds is None else job.wall_seconds
+
+
+def result_of(answer: Answer, limits: Limits) -> JobResult:
+    """The result in a runner's answer.
+
+    Raises:
+        WireError: it is not what a runner sends.
+    """
+    try:
+        ending = Ending(answer.text("ending", 40))
+    except ValueError as error:
+        raise WireError(f"answer of the runner: {error}") from error
+    exit_code = answer.integer_or_none("exit_code", 255)
+    if (ending is Ending.EXITED) != (exit_code is not None):
+        raise WireError(f"answer of the runner: ending {ending} with exit code {exit_code}")
+    return JobResult(
+        ending=ending,
+        exit_code=exit_code,
+        signal=answer.integer_or_none("signal", 64),
+        stdout=_output(answer.part("stdout"), limits.kept_bytes),
+        stderr=_output(answer.part("stderr"), limits.kept_bytes),
+        events=tuple(_event(item) for item in answer.items("events")),
+        seconds=answer.seconds("seconds"),
+        leftover_processes=answer.integer("leftover_processes"),
+    )
+
+
+def _output(part: Answer, kept_bytes: int) -> Output:
+    return Output(
+        part.content("head", kept_bytes), part.content("tail", kept_bytes), part.integer("total_bytes")
+    )
+
+
+def _event(item: object) -> Mapping[str, Any]:
+    event = checked_event(item)
+    if event is None:
+        raise WireError("answer of the runner: an event of no known kind")
+    return event
+
+
+def _printable(raw: bytes) -> str:
+    return _CONTROLS.sub("", raw.decode("utf-8", "replace").replace("\r\n", "\n"))

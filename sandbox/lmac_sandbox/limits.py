@@ -1,0 +1,79 @@
+"""What a box, a job and a store may use. Values only; `policy` turns them into container options."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+KIB = 2**10
+MIB = 2**20
+
+_FRAME_SHARE_BYTES = 8 * MIB
+"""Largest value of a limit whose bytes travel in one frame, in base64 beside others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one box and of each job in it.
+
+    Raises:
+        ValueError: a limit is not a positive number, or passes what a frame carries.
+    """
+
+    wall_seconds: float = 60.0
+    """Of one job, from its fork on."""
+    cpus: float = 1.0
+    memory_bytes: int = 512 * MIB
+    """Of the whole box, scratch and shared memory included; there is no swap."""
+    pids: int = 64
+    """Processes and threads of the whole box."""
+    output_bytes: int = 4 * MIB
+    """Of stdout and stderr together; a job that writes more is killed."""
+    kept_bytes: int = 256 * KIB
+    """Per stream; half of it for the head, half for the tail."""
+    scratch_bytes: int = 128 * MIB
+    scratch_inodes: int = 8192
+    file_bytes: int = 64 * MIB
+    """Of one file that a job writes."""
+    open_files: int = 256
+    """Per process."""
+    events_bytes: int = 4 * MIB
+    """What a test session may report; beyond it the session is killed."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+        _require_at_most("kept_bytes", self.kept_bytes, _FRAME_SHARE_BYTES // 2)
+        _require_at_most("events_bytes", self.events_bytes, _FRAME_SHARE_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """Of one store; the rules for its paths stand in `inside.paths`.
+
+    Raises:
+        ValueError: a limit is not a positive number, or passes what a frame carries.
+    """
+
+    store_bytes: int = 64 * MIB
+    """All contents together."""
+    store_files: int = 4096
+    """Files; folders are capped at the same number."""
+    file_bytes: int = 1 * MIB
+    """One file."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+        _require_at_most("file_bytes", self.file_bytes, _FRAME_SHARE_BYTES)
+        _require_at_most("store_files", self.store_files, 2**16)
+
+
+def _require_positive(limits: Limits | StoreLimits) -> None:
+    for field in fields(limits):
+        value = getattr(limits, field.name)
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{field.name} is {value}; it must be a positive number")
+
+
+def _require_at_most(name: str, value: int, most: int) -> None:
+    if value > most:
+        raise ValueError(f"{name} is {value}; at most {most} fit into one frame")

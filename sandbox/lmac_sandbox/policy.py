@@ -1,0 +1,161 @@
+"""Limits in, container options out: the whole isolation policy, readable and testable as data.
+
+The options are bodies of the Engine API's calls, not arguments of some client library.
+Source: Docker Engine API 1.41, `ContainerCreate` and `VolumeCreate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, STORE, TEMPORARY
+from lmac_sandbox.limits import MIB, Limits, StoreLimits
+
+Options = dict[str, Any]
+
+_PAGE_BYTES = 4096
+_KEEPER_OWN_BYTES = 64 * MIB
+"""What the keeper's program needs beside the store's pages, which count as its memory too."""
+_KEEPER_PIDS = 8
+_KEEPER_OPEN_FILES = 64
+_SHARED_MEMORY_BYTES = 8 * MIB
+_SMALL_TMP = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
+
+_START = "/opt/lmac/start.py"
+KEEPER_COMMAND = ("/usr/bin/python3", "-I", "-B", _START, "keeper")
+# Not -I: it would ignore PYTHONHASHSEED as well, and the environment is ours anyway.
+RUNNER_COMMAND = ("/usr/bin/python3", "-s", "-P", "-B", _START, "runner")
+
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": HOME,
+    "TMPDIR": TEMPORARY,
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+"""All that a job sees, beside what its `Job` adds. Nothing of the host's environment, no proxies."""
+
+
+def volume_bytes(limits: StoreLimits) -> int:
+    """Size of the store's file system: contents, rounding to pages, one file twice while it is replaced."""
+    return limits.store_bytes + limits.file_bytes + _PAGE_BYTES * (limits.store_files + 1)
+
+
+def volume_options(limits: StoreLimits) -> dict[str, str]:
+    """Driver options of the store's volume: in memory, capped in bytes and inodes, the keeper's own."""
+    mount = {
+        "size": volume_bytes(limits),
+        # Folders are capped like files; the last ones are the root and the file that is being replaced.
+        "nr_inodes": 2 * limits.store_files + 2,
+        "mode": "0755",
+        "uid": KEEPER_UID,
+        "gid": KEEPER_UID,
+    }
+    options = ",".join((*(f"{key}={value}" for key, value in mount.items()), "nosuid", "nodev", "noexec"))
+    return {"type": "tmpfs", "device": "tmpfs", "o": options}
+
+
+def keeper_options(
+    limits: StoreLimits, image_id: str, volume_name: str, labels: Mapping[str, str]
+) -> Options:
+    """The one container that may write the store."""
+    host = _host_options(
+        memory_bytes=volume_bytes(limits) + _KEEPER_OWN_BYTES,
+        pids=_KEEPER_PIDS,
+        cpus=1.0,
+        open_files=_KEEPER_OPEN_FILES,
+        file_bytes=limits.file_bytes,
+    )
+    host["Mounts"] = [_store_mount(volume_name, read_only=False)]
+    return _container_options(image_id, KEEPER_COMMAND, labels, host) | {
+        "User": f"{KEEPER_UID}:{KEEPER_UID}",
+        "Env": ["PATH=/usr/bin", "LANG=C.UTF-8"],
+    }
+
+
+def box_options(limits: Limits, image_id: str, volume_name: str, labels: Mapping[str, str]) -> Options:
+    """A box: the runner as PID 1, which alone may change users and kill; the job's user may nothing."""
+    host = _host_options(
+        memory_bytes=limits.memory_bytes,
+        pids=limits.pids,
+        cpus=limits.cpus,
+        open_files=max(limits.open_files, 256),
+        file_bytes=limits.file_bytes,
+    )
+    host["CapAdd"] = ["SETUID", "SETGID", "KILL"]
+    host["Mounts"] = [_store_mount(volume_name, read_only=True)]
+    host["Tmpfs"] = {SCRATCH: _scratch(limits), "/tmp": _SMALL_TMP}
+    return _container_options(image_id, RUNNER_COMMAND, labels, host) | {
+        "User": "0:0",
+        "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+    }
+
+
+def _container_options(
+    image_id: str, command: tuple[str, ...], labels: Mapping[str, str], host: Options
+) -> Options:
+    return {
+        "Image": image_id,
+        "Entrypoint": [],
+        "Cmd": list(command),
+        "WorkingDir": "/",
+        "Hostname": "box",
+        "Domainname": "",
+        "Labels": dict(labels),
+        "Tty": False,
+        # The container ends when its owner's end of stdin closes, by will or by death.
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "HostConfig": host,
+    }
+
+
+def _host_options(*, memory_bytes: int, pids: int, cpus: float, open_files: int, file_bytes: int) -> Options:
+    return {
+        "AutoRemove": True,
+        "NetworkMode": "none",
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "PidsLimit": pids,
+        "Memory": memory_bytes,
+        "MemorySwap": memory_bytes,
+        "NanoCpus": round(cpus * 1e9),
+        "Ulimits": [
+            {"Name": "nofile", "Soft": open_files, "Hard": open_files},
+            {"Name": "fsize", "Soft": file_bytes, "Hard": file_bytes},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+        "IpcMode": "private",
+        "ShmSize": _SHARED_MEMORY_BYTES,
+        "LogConfig": {"Type": "none", "Config": {}},
+        "Init": False,
+        "RestartPolicy": {"Name": "no"},
+    }
+
+
+def _store_mount(volume_name: str, *, read_only: bool) -> Options:
+    return {
+        "Type": "volume",
+        "Source": volume_name,
+        "Target": STORE,
+        "ReadOnly": read_only,
+        # Else the engine would copy what the image has at that place, and its owner and mode.
+        "VolumeOptions": {"NoCopy": True},
+    }
+
+
+def _scratch(limits: Limits) -> str:
+    return (
+        f"rw,exec,nosuid,nodev,size={limits.scratch_bytes},nr_inodes={limits.scratch_inodes},"
+        f"mode=0700,uid={JOB_UID},gid={JOB_UID}"
+    )
