@@ -19,7 +19,7 @@ ADVISORY_RULES = ("F401", "F541", "F841")
 
 
 USAGE_ERROR = 2
-"""ruff's exit code for options that it does not know; with --exit-zero, files never cause another one than 0."""
+"""ruff's exit code for options that it does not know; with --exit-zero, files never cause it."""
 
 
 class _Location(BaseModel):
