@@ -121,11 +121,11 @@ class Engine:
             runtimes=tuple(sorted(info.get("Runtimes") or ())),
         )
 
-    def create_container(self, options: Mapping[str, Any], role: str) -> str:
+    def create_container(self, options: Mapping[str, Any], role: str, name: str | None = None) -> str:
         """Create a container from options of `policy`; returns its id."""
         with self.call(f"create the {role}") as client:
             api: Any = client.api
-            created = api.create_container_from_config(dict(options), name=None)
+            created = api.create_container_from_config(dict(options), name=name)
             return str(created["Id"])
 
     def start_container(self, container_id: str, role: str) -> None:

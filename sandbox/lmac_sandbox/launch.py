@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,9 @@ from lmac_sandbox.wire import Channel
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
     from lmac_sandbox.policy import Options
+
+_PATIENCE_SECONDS = 1.0
+"""How long the engine may still be busy with a call that was interrupted here."""
 
 
 class Program:
@@ -37,17 +42,29 @@ def launch(engine: Engine, options: Options, program: str, protocol: int, hello_
     Raises:
         SandboxError: it did not come up.
     """
-    container_id = engine.create_container(options, program)
+    # A name of our own: an interrupted call may have made a container whose id nobody was told.
+    name = f"lmac-{program}-{secrets.token_hex(8)}"
     channel: Channel | None = None
     try:
+        container_id = engine.create_container(options, program, name)
         channel = Channel(engine.attach(container_id, program), program)
         engine.start_container(container_id, program)
         channel.hello(protocol, hello_seconds)
+    except SandboxError:
+        _take_down(engine, name, channel, patience_seconds=0.0)
+        raise
     except BaseException:
-        if channel is not None:
-            channel.close()
-        # The first failure is the one to report.
-        with suppress(SandboxError):
-            engine.remove_container(container_id)
+        _take_down(engine, name, channel, _PATIENCE_SECONDS)
         raise
     return Program(engine, container_id, channel)
+
+
+def _take_down(engine: Engine, name: str, channel: Channel | None, patience_seconds: float) -> None:
+    """Remove a container that may not be there, or not be there yet."""
+    if channel is not None:
+        channel.close()
+    deadline = time.monotonic() + patience_seconds
+    # The first failure is the one to report.
+    with suppress(SandboxError):
+        while not engine.remove_container(name) and time.monotonic() < deadline:
+            time.sleep(0.05)

@@ -10,6 +10,8 @@ MIB = 2**20
 
 _FRAME_SHARE_BYTES = 8 * MIB
 """Largest value of a limit whose bytes travel in one frame, in base64 beside others."""
+_BOX_OWN_BYTES = 96 * MIB
+"""What a box needs beside its scratch: the runner, one tool, /tmp and shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Limits:
     """Of one box and of each job in it.
 
     Raises:
-        ValueError: a limit is not a positive number, or passes what a frame carries.
+        ValueError: a limit is not a positive number, passes what a frame carries, or leaves no memory.
     """
 
     wall_seconds: float = 60.0
@@ -44,6 +46,12 @@ class Limits:
         _require_positive(self)
         _require_at_most("kept_bytes", self.kept_bytes, _FRAME_SHARE_BYTES // 2)
         _require_at_most("events_bytes", self.events_bytes, _FRAME_SHARE_BYTES)
+        # Else one job could fill the scratch and leave the next one, or the runner, without memory.
+        if self.memory_bytes < self.scratch_bytes + _BOX_OWN_BYTES:
+            raise ValueError(
+                f"memory_bytes is {self.memory_bytes}; scratch counts as memory, so it must be at least "
+                f"scratch_bytes + {_BOX_OWN_BYTES}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

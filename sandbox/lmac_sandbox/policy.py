@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, STORE, TEMPORARY
+from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, SMALL_TMP, STORE, TEMPORARY
 from lmac_sandbox.limits import MIB, Limits, StoreLimits
 
 Options = dict[str, Any]
@@ -20,7 +20,7 @@ _KEEPER_OWN_BYTES = 64 * MIB
 _KEEPER_PIDS = 8
 _KEEPER_OPEN_FILES = 64
 _SHARED_MEMORY_BYTES = 8 * MIB
-_SMALL_TMP = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
+_SMALL_TMP_MOUNT = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
 
 _START = "/opt/lmac/start.py"
 KEEPER_COMMAND = ("/usr/bin/python3", "-I", "-B", _START, "keeper")
@@ -89,7 +89,7 @@ def box_options(limits: Limits, image_id: str, volume_name: str, labels: Mapping
     )
     host["CapAdd"] = ["SETUID", "SETGID", "KILL"]
     host["Mounts"] = [_store_mount(volume_name, read_only=True)]
-    host["Tmpfs"] = {SCRATCH: _scratch(limits), "/tmp": _SMALL_TMP}
+    host["Tmpfs"] = {SCRATCH: _scratch(limits), SMALL_TMP: _SMALL_TMP_MOUNT}
     return _container_options(image_id, RUNNER_COMMAND, labels, host) | {
         "User": "0:0",
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from lmac_sandbox.errors import EngineFailure
+from lmac_sandbox.errors import EngineFailure, SandboxError
 from lmac_sandbox.limits import StoreLimits
 from lmac_sandbox.policy import volume_options
 
@@ -34,10 +35,16 @@ class Volume:
             EngineFailure: the engine refused.
         """
         name = f"lmac-{owner.run_id}-{secrets.token_hex(4)}"
-        with engine.call("create the store's volume") as client:
-            client.api.create_volume(
-                name, driver="local", driver_opts=volume_options(limits), labels=owner.labels("volume")
-            )
+        try:
+            with engine.call("create the store's volume") as client:
+                client.api.create_volume(
+                    name, driver="local", driver_opts=volume_options(limits), labels=owner.labels("volume")
+                )
+        except BaseException:
+            # Made, perhaps, before the call was interrupted; the first failure is the one to report.
+            with suppress(SandboxError):
+                remove_volume(engine, name)
+            raise
         return cls(engine, name)
 
     def __enter__(self) -> Volume:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from .places import SCRATCH
+from .places import SCRATCH, SMALL_TMP
 
 # The first file of each pair is control groups version 2, the second version 1.
 _MEMORY_FILES = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
@@ -38,8 +38,12 @@ def read_counters() -> Counters:
     return Counters(_value(_MEMORY_FILES, "oom_kill"), _value(_PROCESS_FILES, "max"))
 
 
-def is_full(folder: str = SCRATCH) -> bool:
-    """Whether a file system has no room for another file or hardly any bytes left."""
+def is_scratch_full() -> bool:
+    """Whether one of the file systems that a job may write has hardly any bytes or no file left."""
+    return any(_is_full(folder) for folder in (SCRATCH, SMALL_TMP))
+
+
+def _is_full(folder: str) -> bool:
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize < _LITTLE_BYTES or status.f_favail == 0
 

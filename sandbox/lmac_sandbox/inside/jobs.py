@@ -6,16 +6,16 @@ import os
 import selectors
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from . import spawn
-from .counters import Counters, is_full, read_counters
+from .counters import Counters, is_scratch_full, read_counters
 from .ending import Ending, Facts, judge
 from .events import parse_events
 from .frames import Frame
 from .kept import Kept
-from .places import SCRATCH, WORKING_FOLDERS
+from .places import WORKING_FOLDERS
 from .processes import Status, purge, reap
 from .pytest_job import run_session
 
@@ -155,7 +155,7 @@ def _follow(course: _Course, selector: selectors.BaseSelector, deadline: float) 
             break
         for key, _ in selector.select(min(left, _TICK_SECONDS)):
             _serve(course, selector, key)
-        course.scratch_was_full = course.scratch_was_full or is_full(SCRATCH)
+        course.scratch_was_full = course.scratch_was_full or is_scratch_full()
         # Looked at on every round: wake-up bytes of children that ended before may have been read together.
         course.status = reap().get(course.pid)
 
@@ -173,9 +173,13 @@ def _serve(course: _Course, selector: selectors.BaseSelector, key: selectors.Sel
 
 
 def _drain(course: _Course, name: str, reader: int) -> None:
-    """What the pipe still holds; every writer is gone, so it ends."""
-    while chunk := os.read(reader, _CHUNK_BYTES):
-        course.take(name, chunk)
+    """What the pipe still holds; every writer is gone, so it ends.
+
+    A descriptor that was on its way through a socket may live a little longer; nobody writes to it any more.
+    """
+    with suppress(BlockingIOError):
+        while chunk := os.read(reader, _CHUNK_BYTES):
+            course.take(name, chunk)
 
 
 def _result(course: _Course, seconds: float, leftover: int, counted: Counters) -> Frame:

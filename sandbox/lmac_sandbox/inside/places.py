@@ -9,6 +9,8 @@ JOB_UID = 65532
 
 STORE = "/store"
 SCRATCH = "/scratch"
+SMALL_TMP = "/tmp"
+"""For programs that insist on it; `TEMPORARY` is what the environment names."""
 HOME = f"{SCRATCH}/home"
 TEMPORARY = f"{SCRATCH}/tmp"
 WORKING_FOLDERS = {"subject": f"{SCRATCH}/subject", "suite": f"{SCRATCH}/suite"}

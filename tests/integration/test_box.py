@@ -1,0 +1,233 @@
+"""Jobs in a box: endings, streams, test sessions, and the copy of the store."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from lmac_sandbox import (
+    Box,
+    Ending,
+    Engine,
+    EngineFailure,
+    Job,
+    Keeper,
+    Limits,
+    Owner,
+    PathRejected,
+    Volume,
+    store_digest,
+)
+
+pytestmark = pytest.mark.engine
+
+CALC = {
+    "calc.py": b"def add(a, b):\n    return a + b\n",
+    "tests/test_calc.py": b"""\
+import pytest
+from calc import add
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_add(n):
+    assert add(n, n) == 2 * n
+
+
+def test_wrong():
+    assert add(1, 1) == 3, "sums"
+
+
+@pytest.mark.skip(reason="later")
+def test_skipped():
+    pass
+
+
+@pytest.mark.xfail
+def test_expected():
+    assert False
+
+
+@pytest.fixture
+def broken():
+    raise RuntimeError("no fixture")
+
+
+def test_error(broken):
+    pass
+""",
+}
+
+
+def python(source: str, **options: object) -> Job:
+    return Job(("python3", "-c", source), **options)  # type: ignore[arg-type]  # options of any one job
+
+
+def test_the_snapshot_has_the_digest_of_the_store(keeper: Keeper, box: Box) -> None:
+    digest = keeper.write_many(CALC)
+    snapshot = box.snapshot()
+
+    assert (snapshot.store_digest, snapshot.files) == (digest, 2)
+    assert box.run(Job(("cat", "calc.py"))).stdout.head == CALC["calc.py"]
+
+
+def test_the_job_cannot_change_the_store(keeper: Keeper, box: Box) -> None:
+    keeper.write_many(CALC)
+    box.snapshot()
+    box.run(Job(("sh", "-c", "rm -rf /store/* calc.py; echo x > /store/x")))
+
+    assert keeper.digest() == store_digest(CALC)
+
+
+def test_a_session_reports_every_test_with_its_outcome(keeper: Keeper, box: Box) -> None:
+    keeper.write_many(CALC)
+    box.snapshot()
+    result = box.run(Job.pytest(("-q", "tests")))
+    outcomes = {event["id"]: event["outcome"] for event in result.events if event["kind"] == "test"}
+
+    assert (result.ending, result.exit_code) == (Ending.EXITED, 1)
+    assert outcomes == {
+        "tests/test_calc.py::test_add[1]": "passed",
+        "tests/test_calc.py::test_add[2]": "passed",
+        "tests/test_calc.py::test_wrong": "failed",
+        "tests/test_calc.py::test_skipped": "skipped",
+        "tests/test_calc.py::test_expected": "xfailed",
+        "tests/test_calc.py::test_error": "error",
+    }
+    assert [
+        ident for event in result.events if event["kind"] == "collected" for ident in event["ids"]
+    ] == list(outcomes)
+    assert "AssertionError: sums" in next(
+        event["text"] for event in result.events if event.get("outcome") == "failed"
+    )
+    assert result.events[-1] == {"kind": "finished", "exit_code": 1}
+
+
+def test_a_file_that_cannot_be_collected_is_told(box: Box) -> None:
+    box.place({"test_broken.py": b"import nothing_like_this\n"}, "subject")
+    result = box.run(Job.pytest(("-q",)))
+    errors = [event for event in result.events if event["kind"] == "collect_error"]
+
+    assert (result.ending, result.exit_code) == (Ending.EXITED, 2)
+    assert errors[0]["id"] == "test_broken.py"
+    assert "nothing_like_this" in errors[0]["text"]
+
+
+def test_no_tests_is_no_pass(box: Box) -> None:
+    result = box.run(Job.pytest())
+
+    assert (result.ending, result.exit_code) == (Ending.EXITED, 5)
+
+
+def test_a_suite_beside_the_subject_imports_it(box: Box) -> None:
+    box.place({"calc.py": CALC["calc.py"], "src/more.py": b"X = 1\n"}, "subject")
+    box.place({"test_it.py": b"import calc, more\ndef test_it(): assert calc.add(more.X, 1) == 2\n"}, "suite")
+
+    assert box.run(Job.pytest(("-q",), working_folder="suite")).exit_code == 0
+
+
+def test_streams_exit_code_input_folder_and_environment(box: Box) -> None:
+    source = (
+        "import os, sys; print(sys.stdin.read(), os.getcwd(), os.environ['X']);"
+        "sys.stderr.write('e'); sys.exit(7)"
+    )
+    result = box.run(python(source, stdin=b"in", working_folder="suite", environment={"X": "y"}))
+
+    assert (result.ending, result.exit_code) == (Ending.EXITED, 7)
+    assert result.stdout.head == b"in /scratch/suite y\n"
+    assert result.stderr.head == b"e"
+
+
+@pytest.mark.parametrize(
+    "argv", [("no-such-program",), ("/scratch",), ("python3", "a\x00b")], ids=["absent", "folder", "nul"]
+)
+def test_a_job_that_cannot_start_is_rejected_with_the_reason(box: Box, argv: tuple[str, ...]) -> None:
+    result = box.run(Job(argv))
+
+    assert (result.ending, result.exit_code) == (Ending.REJECTED, None)
+    assert argv[0] in result.stderr.text()
+
+
+def test_a_signal_is_its_own_ending(box: Box) -> None:
+    result = box.run(python("import os; os.kill(os.getpid(), 11)"))
+
+    assert (result.ending, result.exit_code, result.signal) == (Ending.SIGNALLED, None, 11)
+
+
+def test_only_head_and_tail_of_a_long_output_are_kept(box: Box) -> None:
+    result = box.run(python("print('first'); print('x' * 1_000_000); print('last')"))
+
+    assert result.ending is Ending.EXITED
+    assert result.stdout.head.startswith(b"first\n")
+    assert result.stdout.tail.endswith(b"last\n")
+    assert result.stdout.total_bytes == 1_000_012
+    assert len(result.stdout.head) + len(result.stdout.tail) == Limits().kept_bytes
+
+
+def test_a_job_has_its_own_time(box: Box) -> None:
+    result = box.run(Job(("sleep", "30"), wall_seconds=0.3))
+
+    assert result.ending is Ending.TIMED_OUT
+    assert 0.25 < result.seconds < 1.5
+
+
+def test_placing_refuses_paths_that_leave_the_folder(box: Box) -> None:
+    with pytest.raises(PathRejected):
+        box.place({"../home/x": b""}, "suite")
+
+
+def test_a_store_that_does_not_fit_into_the_scratch_is_an_engine_failure(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    keeper.write("big.bin", b"x" * 2**20)
+    with (
+        Box.start(engine, volume, image_id, owner, Limits(scratch_bytes=2**19)) as box,
+        pytest.raises(EngineFailure, match="No space"),
+    ):
+        box.snapshot()
+
+
+def test_a_box_whose_container_is_gone_fails_at_once(engine: Engine, box: Box) -> None:
+    killer = threading.Timer(0.3, engine.remove_container, [box.container_id])
+    killer.start()
+    started = time.monotonic()
+
+    with pytest.raises(EngineFailure):
+        box.run(Job(("sleep", "30")))
+    assert time.monotonic() - started < 5
+
+
+def test_a_box_that_is_closed_in_the_middle_of_a_job_is_gone_within_seconds(engine: Engine, box: Box) -> None:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            box.run(Job(("sleep", "30")))
+        except EngineFailure as error:
+            failures.append(error)
+
+    runner = threading.Thread(target=run)
+    runner.start()
+    time.sleep(0.3)
+    box.close()
+    runner.join(5)
+
+    assert failures
+    deadline = time.monotonic() + 3
+    while box.container_id in engine.containers({}) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert box.container_id not in engine.containers({})
+
+
+def test_write_to_verdict_stays_under_a_second(keeper: Keeper, box: Box) -> None:
+    keeper.write_many(CALC)
+    started = time.perf_counter()
+    digest = keeper.write("calc.py", b"def add(a, b):\n    return b + a\n")
+    snapshot = box.snapshot()
+    lint = box.run(Job(("ruff", "check", "--isolated", "--no-cache", "--output-format=json", ".")))
+    tests = box.run(Job.pytest(("-q", "tests")))
+
+    assert time.perf_counter() - started < 1.0
+    assert snapshot.store_digest == digest
+    assert lint.ending is tests.ending is Ending.EXITED

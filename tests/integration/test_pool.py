@@ -1,0 +1,76 @@
+"""Boxes started ahead of need."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lmac_sandbox import Engine, ImageNotFound, Job, Keeper, Limits, Owner, Pool, SandboxError, Volume
+
+pytestmark = pytest.mark.engine
+
+
+def boxes_of(engine: Engine, owner: Owner) -> int:
+    return len(engine.containers(owner.labels("box")))
+
+
+def test_a_taken_box_is_fresh_and_the_next_one_is_started(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    with Pool(engine, volume, image_id, owner, Limits()) as pool:
+        with pool.take() as first, pool.take() as second:
+            first.run(Job(("touch", "mark")))
+
+            assert first.container_id != second.container_id
+            assert b"mark" not in second.run(Job(("ls",))).stdout.head
+        with pool.take():
+            pass
+
+    assert boxes_of(engine, owner) == 0
+
+
+def test_a_ready_box_is_handed_out_without_waiting(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    with Pool(engine, volume, image_id, owner, Limits(), size=2) as pool:
+        with pool.take():
+            time.sleep(2.5)
+        started = time.perf_counter()
+        with pool.take():
+            assert time.perf_counter() - started < 0.05
+
+
+def test_a_pool_that_cannot_start_boxes_says_so_to_whoever_takes(
+    engine: Engine, volume: Volume, owner: Owner
+) -> None:
+    with Pool(engine, volume, "sha256:" + "0" * 64, owner, Limits()) as pool:
+        for _ in range(2):
+            with pytest.raises(ImageNotFound):
+                pool.take()
+
+
+def test_a_closed_pool_gives_nothing_and_leaves_nothing(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    pool = Pool(engine, volume, image_id, owner, Limits())
+    with pool:
+        pool.take()
+
+    assert boxes_of(engine, owner) == 0
+    with pytest.raises(SandboxError, match="closed"):
+        pool.take()
+
+
+def test_an_interruption_in_the_block_leaves_nothing(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    def interrupted() -> None:
+        with Pool(engine, volume, image_id, owner, Limits(), size=2) as pool:
+            pool.take()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert boxes_of(engine, owner) == 0

@@ -1,0 +1,136 @@
+"""What a dead owner leaves: containers end by themselves, the reaper removes the rest and nothing else."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lmac_sandbox import Engine, Keeper, Owner, StoreLimits, Volume, reap
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from lmac_sandbox import Box, Engine, Job, Keeper, Limits, Owner, StoreLimits, Volume
+engine = Engine.connect()
+image_id, run_id = sys.argv[1:]
+owner = Owner.current(run_id)
+volume = Volume.create(engine, owner, StoreLimits())
+keeper = Keeper.start(engine, volume, image_id, owner, StoreLimits())
+box = Box.start(engine, volume, image_id, owner, Limits())
+print("ready", flush=True)
+box.run(Job(("sleep", "60")))
+"""
+
+
+def test_a_killed_owner_leaves_no_container_and_the_reaper_removes_its_volume(
+    engine: Engine, image_id: str, owner: Owner
+) -> None:
+    run = {"lmac.run": owner.run_id}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, image_id, owner.run_id],
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": str(ROOT / "sandbox"), "PATH": "/usr/bin"},
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        time.sleep(0.3)
+        assert len(engine.containers(run)) == 2
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    killed = time.monotonic()
+    while engine.containers(run) and time.monotonic() - killed < 10:
+        time.sleep(0.02)
+
+    # Two containers go at about 0.2 s each; the rest is room for a busy machine.
+    assert time.monotonic() - killed < 3.0
+    assert len(engine.volumes(run)) == 1
+    assert reap(engine).volumes >= 1
+    assert engine.volumes(run) == {}
+
+
+def test_what_belongs_to_the_living_to_others_or_to_nobody_known_is_left_alone(
+    engine: Engine, image_id: str, owner: Owner
+) -> None:
+    elsewhere = replace(owner, machine_id="another machine", pid=2**22 + 1)
+    unknowable = replace(owner, pid_namespace="pid:[1]", pid=2**22 + 1)
+    with (
+        Volume.create(engine, owner, StoreLimits()) as living,
+        Volume.create(engine, elsewhere, StoreLimits()) as foreign,
+        Volume.create(engine, unknowable, StoreLimits()) as hidden,
+        Keeper.start(engine, living, image_id, owner, StoreLimits()) as keeper,
+    ):
+        reap(engine)
+
+        assert {living.name, foreign.name, hidden.name} <= engine.volumes({}).keys()
+        assert keeper.list() == ()
+
+
+@pytest.mark.parametrize(
+    "change", [{"pid": 2**22 + 1}, {"started": "an earlier boot:1"}], ids=["pid", "boot"]
+)
+def test_leftovers_of_a_dead_pid_and_of_an_earlier_boot_are_removed(
+    engine: Engine, owner: Owner, change: dict[str, object]
+) -> None:
+    dead = replace(owner, **change)  # type: ignore[arg-type]  # one field, of its own type
+    volume = Volume.create(engine, dead, StoreLimits())
+    reap(engine)
+
+    assert volume.name not in engine.volumes({})
+
+
+def test_a_pid_that_was_given_again_is_another_owner(owner: Owner) -> None:
+    boot, _, ticks = owner.started.rpartition(":")
+
+    assert not owner.is_surely_dead()
+    assert replace(owner, started=f"{boot}:{int(ticks) - 1}").is_surely_dead()
+
+
+INTERRUPTED = """
+import sys, time
+from lmac_sandbox import Engine, Keeper, Limits, Owner, Pool, StoreLimits, Volume
+image_id, run_id = sys.argv[1:]
+print("ready", flush=True)
+with Engine.connect() as engine:
+    owner = Owner.current(run_id)
+    with (
+        Volume.create(engine, owner, StoreLimits()) as volume,
+        Keeper.start(engine, volume, image_id, owner, StoreLimits()),
+        Pool(engine, volume, image_id, owner, Limits(), size=2) as pool,
+        pool.take(),
+    ):
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("after_seconds", [0.25, 0.35, 0.45, 0.6, 1.2, 2.5])
+def test_ctrl_c_at_any_moment_leaves_nothing(
+    engine: Engine, image_id: str, owner: Owner, after_seconds: float
+) -> None:
+    run = {"lmac.run": owner.run_id}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, image_id, owner.run_id],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PYTHONPATH": str(ROOT / "sandbox"), "PATH": "/usr/bin"},
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    time.sleep(after_seconds)
+    holder.send_signal(signal.SIGINT)
+    _, said = holder.communicate(timeout=30)
+
+    assert said.rstrip().endswith(b"KeyboardInterrupt"), said.decode()
+    assert engine.containers(run) == {}
+    # An interruption in the very call that makes the volume leaves it to the next start's reaper.
+    reap(engine)
+    assert engine.volumes(run) == {}

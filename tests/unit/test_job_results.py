@@ -1,0 +1,120 @@
+"""What comes back of a job: output that was cut, events, and answers that are not what a runner sends."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmac_sandbox.answers import Answer
+from lmac_sandbox.errors import WireError
+from lmac_sandbox.inside.events import line_of, parse_events
+from lmac_sandbox.inside.kept import Kept
+from lmac_sandbox.jobs import Job, Output, result_of
+from lmac_sandbox.limits import Limits
+
+FINISHED = {"kind": "finished", "exit_code": 0}
+PASSED = {"kind": "test", "id": "t::a", "outcome": "passed", "seconds": 0.1, "text": ""}
+EMPTY = {"head": "", "tail": "", "total_bytes": 0}
+ANSWER: dict[str, Any] = {
+    "ending": "exited",
+    "exit_code": 0,
+    "signal": None,
+    "stdout": EMPTY,
+    "stderr": EMPTY,
+    "events": [PASSED, FINISHED],
+    "seconds": 0.5,
+    "leftover_processes": 0,
+}
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(2, 60))
+def test_head_and_tail_are_those_of_the_whole_stream(chunks: list[bytes], limit_bytes: int) -> None:
+    kept = Kept(limit_bytes)
+    for chunk in chunks:
+        kept.feed(chunk)
+    whole = b"".join(chunks)
+    head, tail = kept.parts()
+
+    assert kept.total_bytes == len(whole)
+    if len(whole) <= limit_bytes:
+        assert (head, tail) == (whole, b"")
+    else:
+        assert whole.startswith(head)
+        assert whole.endswith(tail)
+        assert len(head) + len(tail) == limit_bytes
+
+
+def test_text_names_what_was_left_out_and_loses_control_sequences() -> None:
+    output = Output(b"\x1b[31mred\x1b[0m\x07", b"\x1b]0;title\x07end\xff", 100)
+
+    assert output.text() == "red\n[... 73 bytes left out ...]\nend\ufffd"
+
+
+def test_events_come_back_as_they_were_told() -> None:
+    assert parse_events(line_of(PASSED) + line_of(FINISHED)) == ([PASSED, FINISHED], False)
+
+
+def test_the_half_line_of_a_killed_session_is_no_fault() -> None:
+    assert parse_events(line_of(PASSED) + b'{"kind": "fini') == ([PASSED], False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nonsense\n",
+        b"[" * 100_000 + b"\n",
+        line_of(FINISHED | {"more": 1}),
+        line_of(PASSED | {"outcome": "great"}),
+        line_of(PASSED | {"seconds": float("nan")}),
+        line_of(PASSED | {"seconds": 10**400}),
+        line_of(PASSED | {"text": "\ud800"}),
+        line_of(PASSED | {"id": "x" * 1001}),
+        line_of(FINISHED | {"exit_code": True}),
+        line_of(FINISHED) + line_of(PASSED),
+    ],
+)
+def test_events_that_are_not_ours_garble_the_report(line: bytes) -> None:
+    assert parse_events(line)[1]
+
+
+def test_a_whole_answer_becomes_a_result() -> None:
+    assert result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits()).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ending": "passed"},
+        {"ending": "timed_out"},
+        {"exit_code": None},
+        {"exit_code": -1},
+        {"exit_code": True},
+        {"signal": "9"},
+        {"stdout": {"head": "!", "tail": "", "total_bytes": 1}},
+        {"stdout": {"head": "A" * 400_000, "tail": "", "total_bytes": 1}},
+        {"stderr": []},
+        {"events": [{"kind": "surprise"}]},
+        {"events": None},
+        {"seconds": -1.0},
+        {"seconds": 10**400},
+        {"leftover_processes": 1.5},
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_a_runners_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(WireError):
+        result_of(Answer(copy.deepcopy(ANSWER) | change, "runner"), Limits())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"argv": ()}, {"argv": ("x" * 2_000_000,)}, {"argv": ("a",), "environment": {"A=B": "1"}}],
+    ids=["empty", "long", "variable"],
+)
+def test_a_job_that_no_process_could_be_given_is_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"job|variable"):
+        Job(**wrong)

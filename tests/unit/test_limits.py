@@ -1,0 +1,52 @@
+"""Limits are positive, and what travels in a frame fits into it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from lmac_sandbox.inside.ending import Ending, Facts, judge
+from lmac_sandbox.limits import MIB, Limits, StoreLimits
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_a_limit_must_be_a_positive_number(value: float) -> None:
+    with pytest.raises(ValueError, match="wall_seconds"):
+        Limits(wall_seconds=value)
+
+
+def test_limits_that_no_frame_could_carry_are_refused() -> None:
+    with pytest.raises(ValueError, match="events_bytes"):
+        Limits(events_bytes=9 * MIB)
+    with pytest.raises(ValueError, match="file_bytes"):
+        StoreLimits(file_bytes=9 * MIB)
+
+
+def test_a_scratch_that_would_eat_all_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="scratch counts as memory"):
+        Limits(memory_bytes=128 * MIB, scratch_bytes=128 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("facts", "ending"),
+    [
+        (Facts(0, None), Ending.EXITED),
+        (Facts(1, None), Ending.EXITED),
+        (Facts(None, 11), Ending.SIGNALLED),
+        (Facts(0, None, oom_kills=1), Ending.OUT_OF_MEMORY),
+        (Facts(None, 9, stopped_for=Ending.TIMED_OUT, oom_kills=1), Ending.OUT_OF_MEMORY),
+        (Facts(None, 9, stopped_for=Ending.TIMED_OUT, processes_denied=5), Ending.PROCESS_LIMIT),
+        (Facts(None, 9, oom_kills=1, processes_denied=5), Ending.PROCESS_LIMIT),
+        (Facts(None, 9, stopped_for=Ending.OUTPUT_LIMIT), Ending.OUTPUT_LIMIT),
+        (Facts(1, None, scratch_was_full=True), Ending.DISK_LIMIT),
+        (Facts(0, None, scratch_was_full=True), Ending.EXITED),
+        (Facts(None, 25), Ending.DISK_LIMIT),
+        (Facts(0, None, reports=True), Ending.INCOMPLETE),
+        (Facts(0, None, reports=True, reported_exit_code=0), Ending.EXITED),
+        (Facts(0, None, reports=True, reported_exit_code=1), Ending.TAMPERED),
+        (Facts(0, None, reports=True, report_garbled=True, reported_exit_code=0), Ending.TAMPERED),
+    ],
+)
+def test_the_first_cause_names_the_ending(facts: Facts, ending: Ending) -> None:
+    assert judge(facts) is ending
