@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lmac.messages import Message, ToolSpec, Usage
 
@@ -63,6 +65,8 @@ class ContextWindow:
     reply_tokens: int
     """Kept free for the next reply."""
     tools: tuple[ToolSpec, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    """What replies must fit, where the server constrains them."""
     turns: tuple[Turn, ...] = ()
 
     @property

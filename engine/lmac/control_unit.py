@@ -12,8 +12,17 @@ from lmac.errors import ContextOverflow
 from lmac.evaluation import Report
 from lmac.journal import Journal
 from lmac.messages import Action, Message, Observation, Reply, Role, Sampling
-from lmac.processor.actions import ActionProtocol, ProtocolName
-from lmac.program import Instruction, Program, ProgramFault, Task, parse_numbered_program
+from lmac.processor.actions import ActionProtocol
+from lmac.program import (
+    Instruction,
+    Program,
+    ProgramFault,
+    ProgramForm,
+    Task,
+    parse_json_program,
+    parse_numbered_program,
+    program_schema,
+)
 from lmac.prompts import Prompts
 from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.rendering import render_report, untrusted
@@ -42,6 +51,7 @@ class Setting:
     most_instructions: int
     context_tokens: int
     sampling: Sampling
+    program_form: ProgramForm
     opening_file_characters: int = 6000
     """Room for contents of files in the message that opens an instruction."""
     report_characters: int = 3000
@@ -67,7 +77,6 @@ class ControlUnit:
         self._toolbox = instruction_toolbox()
         digest = workspace.store.digest()
         self._last_text = ""
-        self._repeats = 0
         self.state = MachineState(store_digest=digest, opening_digest=digest)
 
     def run(self) -> Outcome:
@@ -136,8 +145,16 @@ class ControlUnit:
             )
 
     def _program_of(self, reply: Reply) -> Program:
-        if self._protocol.name is ProtocolName.FENCED:
-            return parse_numbered_program(reply.text, self._setting.most_instructions)
+        most = self._setting.most_instructions
+        match self._setting.program_form:
+            case ProgramForm.NUMBERED:
+                return parse_numbered_program(reply.text, most)
+            case ProgramForm.JSON:
+                return parse_json_program(reply.text, most)
+            case ProgramForm.TOOL:
+                return self._called_program(reply)
+
+    def _called_program(self, reply: Reply) -> Program:
         parsed = self._protocol.parse(reply, self._bootstrap.forms())
         faults = [fault.text for fault in parsed.faults]
         for action in parsed.actions:
@@ -158,13 +175,12 @@ class ControlUnit:
     # Windows
 
     def _bootstrap_window(self) -> ContextWindow:
-        native = self._protocol.name is ProtocolName.NATIVE
+        form, most = self._setting.program_form, self._setting.most_instructions
         user = self._setting.prompts.render(
-            "program_native" if native else "program",
-            task=self._setting.task.text,
-            most_instructions=self._setting.most_instructions,
+            f"program_{form.value}", task=self._setting.task.text, most_instructions=most
         )
-        return self._window(self._setting.prompts.render("architect"), user, self._bootstrap)
+        window = self._window(self._setting.prompts.render("architect"), user, self._bootstrap)
+        return replace(window, json_schema=program_schema(most)) if form is ProgramForm.JSON else window
 
     def _window(self, system: str, user: str, toolbox: Toolbox) -> ContextWindow:
         return ContextWindow(
@@ -186,13 +202,15 @@ class ControlUnit:
             files=self._opening_files(registry.current),
             number=registry.counter + 1,
             instruction=registry.current.text,
+            how_to_write=self._protocol.how_to_write,
         )
         if registry.attempts and (report := self.report_at_hand) is not None and not report.green:
             user = f"{user}\n\n{self._verdict(report)}"
+        self._last_text = ""
         self._conversation.open(self._window(system, user, self._toolbox))
         opening = self.state.store_digest if registry.attempts == 0 else self.state.opening_digest
         self.state = replace(
-            self.state, window_open=True, turns=0, window_overflows=False, opening_digest=opening
+            self.state, window_open=True, turns=0, repeats=0, window_overflows=False, opening_digest=opening
         )
         self._journal.append("window", instruction=registry.counter, attempt=registry.attempts)
 
@@ -208,7 +226,7 @@ class ControlUnit:
                 continue
             room -= entry.size_bytes
             content = self._workspace.store.read(entry.path).decode("utf-8", "replace")
-            lines.append(f"\n{entry.path}:\n````\n{content}````")
+            lines.append(f"\n{self._protocol.shown_file(entry.path, content)}")
         return "\n".join(lines)
 
     # Turns
@@ -216,26 +234,28 @@ class ControlUnit:
     def _ask(self) -> None:
         if self.state.turns and not self._conversation.has_notice:
             self._conversation.notice(self._reminder())
-        sampling = heated(self._sampling(self._registry.attempts), self._repeats)
+        sampling = heated(self._sampling(self._registry.attempts), self.state.repeats)
         self.state = replace(self.state, turns=self.state.turns + 1)
         try:
             reply = self._conversation.ask(sampling)
         except ContextOverflow:
             self.state = replace(self.state, window_overflows=True)
             return
-        self._repeats = self._repeats + 1 if reply.text == self._last_text else 0
+        repeats = self.state.repeats + 1 if reply.text == self._last_text else 0
         self._last_text = reply.text
         parsed = self._protocol.parse(reply, self._toolbox.forms())
         for fault in parsed.faults:
             self._observe(None, ToolResult(fault.text, ok=False), fault.call_id)
-        self.state = replace(self.state, pending=parsed.actions, finish_requested=False)
+        self.state = replace(self.state, pending=parsed.actions, finish_requested=False, repeats=repeats)
 
     def _reminder(self) -> str:
         """What the model is told when nothing new was judged."""
         report = self.report_at_hand
         if report is not None and not report.green:
             rendered = untrusted(render_report(report, self._setting.report_characters // 2))
-            return self._setting.prompts.render("still_red", report=rendered)
+            return self._setting.prompts.render(
+                "still_red", report=rendered, how_to_write=self._protocol.how_to_write
+            )
         return self._setting.prompts.render("go_on", number=self._registry.counter + 1)
 
     def _carry_out_action(self) -> None:
@@ -290,7 +310,7 @@ class ControlUnit:
         rendered = untrusted(render_report(report, self._setting.report_characters))
         prompts = self._setting.prompts
         if not report.green:
-            return prompts.render("red", report=rendered)
+            return prompts.render("red", report=rendered, how_to_write=self._protocol.how_to_write)
         text = prompts.render("green", report=rendered, number=self._registry.counter + 1)
         written = {entry.path for entry in self._workspace.store.entries()}
         missing = [path for path in self._registry.current.files if path not in written]

@@ -113,7 +113,7 @@ class Conversation:
         return spoken + self._protocol.heard(self._observations, self._notice)
 
     def _call(self, window: ContextWindow, sampling: Sampling, purpose: str) -> Reply:
-        request = Request(window.messages, sampling, window.tools)
+        request = Request(window.messages, sampling, window.tools, window.json_schema)
         prompt_tokens = window.tokens(self.meter)
         elapsed = self._clock() - self._started
         if spent := self.budget.refuses(prompt_tokens, sampling.reply_tokens, elapsed):
@@ -145,7 +145,10 @@ class Conversation:
         tools = (
             self._journal.keep(json.dumps([asdict(tool) for tool in request.tools])) if request.tools else ""
         )
-        return {"messages": digests, "tools": tools, "sampling": asdict(request.sampling)}
+        named: dict[str, object] = {"messages": digests, "tools": tools, "sampling": asdict(request.sampling)}
+        if request.json_schema is not None:
+            named["json_schema"] = self._journal.keep(json.dumps(request.json_schema))
+        return named
 
     def _journal_reply(self, reply: Reply) -> None:
         self._journal.append(

@@ -76,6 +76,8 @@ class Request:
     messages: tuple[Message, ...]
     sampling: Sampling
     tools: tuple[ToolSpec, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    """What the reply's text must fit; for servers that constrain their output."""
 
 
 @dataclass(frozen=True, slots=True)

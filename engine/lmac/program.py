@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class ProgramFault(ValueError):
@@ -33,6 +38,81 @@ class Program:
     """The instructions, in the order of their execution. Source: L2MAC, Algorithm 1, lines 1-2."""
 
     instructions: tuple[Instruction, ...]
+
+
+class ProgramForm(StrEnum):
+    """How a model gives its program."""
+
+    TOOL = "tool"
+    """By a native call."""
+    JSON = "json"
+    """As JSON that the server constrains to `program_schema`: the surest form for small models."""
+    NUMBERED = "numbered"
+    """As a numbered list."""
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    module: str = Field(min_length=1, max_length=80)
+    tests: str = Field(min_length=1, max_length=80)
+    text: str = Field(min_length=1, max_length=400)
+
+
+class _Steps(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    steps: list[_Step] = Field(min_length=1)
+
+
+def program_schema(most_instructions: int) -> Mapping[str, Any]:
+    """The JSON schema of a program: one module with its tests a step."""
+    step = _Step.model_json_schema()
+    return {
+        "type": "object",
+        "properties": {
+            "steps": {"type": "array", "minItems": 1, "maxItems": most_instructions, "items": step}
+        },
+        "required": ["steps"],
+        "additionalProperties": False,
+    }
+
+
+def parse_json_program(text: str, most_instructions: int) -> Program:
+    """Read a program that fits `program_schema`.
+
+    Raises:
+        ProgramFault: it does not fit.
+    """
+    try:
+        steps = _Steps.model_validate_json(text).steps
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise ProgramFault(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
+    instructions = tuple(
+        Instruction(f"Write {step.module} and its tests {step.tests}. {step.text}", (step.module, step.tests))
+        for step in steps
+    )
+    return _counted(merged(Program(instructions)), most_instructions)
+
+
+def merged(program: Program) -> Program:
+    """One instruction for each set of files: small models like to spread one module over many steps."""
+    by_files: dict[tuple[str, ...], list[str]] = {}
+    for position, step in enumerate(program.instructions):
+        # A step that names no files is a set of its own.
+        by_files.setdefault(step.files or (f"\0{position}",), []).append(step.text)
+    return Program(
+        tuple(
+            Instruction(" ".join(dict.fromkeys(texts)), () if files[0].startswith("\0") else files)
+            for files, texts in by_files.items()
+        )
+    )
+
+
+def _counted(program: Program, most_instructions: int) -> Program:
+    count = len(program.instructions)
+    if count > most_instructions:
+        raise ProgramFault(f"{count} instructions were given; at most {most_instructions} are allowed")
+    return program
 
 
 _NUMBERED = re.compile(r"^\s{0,3}(?:#+\s*)?(?:\*\*)?(?:step\s+)?(\d{1,3})\s*[.):]\s*(.+)$", re.IGNORECASE)
@@ -66,9 +146,8 @@ def parse_numbered_program(text: str, most_instructions: int) -> Program:
         raise ProgramFault(
             "no numbered instruction was found; write lines such as `1. Write ... (files: a.py)`"
         )
-    if len(steps) > most_instructions:
-        raise ProgramFault(f"{len(steps)} instructions were given; at most {most_instructions} are allowed")
-    return Program(tuple(_instruction(" ".join(lines)) for lines in steps))
+    program = merged(Program(tuple(_instruction(" ".join(lines)) for lines in steps)))
+    return _counted(program, most_instructions)
 
 
 def _instruction(text: str) -> Instruction:

@@ -29,7 +29,7 @@ from lmac.processor.actions import ActionProtocol, ProtocolName
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
-from lmac.program import Task
+from lmac.program import ProgramForm, Task
 from lmac.prompts import shipped_prompts
 from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
@@ -235,6 +235,7 @@ def _setting(order: RunOrder) -> Setting:
         most_instructions=order.config.most_instructions,
         context_tokens=order.profile.context_tokens,
         sampling=sampling,
+        program_form=program_form(order.profile),
         opening_file_characters=order.config.opening_file_characters,
     )
 
@@ -248,6 +249,13 @@ def action_protocol(name: ProtocolName) -> ActionProtocol:
             return NativeProtocol()
         case _:
             assert_never(name)
+
+
+def program_form(profile: ModelProfile) -> ProgramForm:
+    """How this model gives its program."""
+    if profile.protocol is ProtocolName.NATIVE:
+        return ProgramForm.TOOL
+    return ProgramForm.JSON if profile.json_schema else ProgramForm.NUMBERED
 
 
 def _deliver(order: RunOrder, journal: Journal, workspace: Workspace, progress: _Progress) -> None:

@@ -39,9 +39,11 @@ class MachineLimits:
 
     program_tries: int = 3
     """Calls for a program before the task itself becomes its only instruction."""
-    turns: int = 12
+    turns: int = 8
     """Calls of the processor within one window of an instruction."""
-    attempts: int = 3
+    repeats: int = 2
+    """Times that the same reply may come again within one window."""
+    attempts: int = 4
     """Windows for one instruction. Source: L2MAC, Algorithm 1, line 8 (30 there)."""
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
 
@@ -56,6 +58,8 @@ class MachineState:
     window_open: bool = False
     turns: int = 0
     """Calls within the open window."""
+    repeats: int = 0
+    """How often in a row the last reply came again, word for word."""
     pending: tuple[Action, ...] = ()
     """Actions of the last reply that were not carried out yet."""
     finish_requested: bool = False
@@ -165,6 +169,8 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
         return _finish(state)
     if state.window_overflows:
         return _next_attempt(state.registry, limits, "the window is full")
+    if state.repeats >= limits.repeats:
+        return _next_attempt(state.registry, limits, "the same reply came again and again")
     if state.turns >= limits.turns:
         return _next_attempt(state.registry, limits, f"{limits.turns} turns did not complete it")
     return Ask()

@@ -121,6 +121,8 @@ class ModelProfile(_Section):
     embedded: EmbeddedModel | None = None
     server: ServerModel | None = None
     protocol: ProtocolName
+    json_schema: bool = False
+    """Whether the server constrains a reply to a JSON schema (`response_format`); used for the program."""
     context_tokens: int = Field(ge=512)
     """Prompt and reply together."""
     reply_tokens: int = Field(ge=16)

@@ -50,6 +50,14 @@ class ActionProtocol(Protocol):
     def manual(self, tools: Sequence[ToolForm]) -> str:
         """The part of the system message that explains the form; "" when the server explains it."""
 
+    @property
+    def how_to_write(self) -> str:
+        """One sentence that ends a message which asks for files; small models follow what they read last."""
+        ...
+
+    def shown_file(self, path: str, content: str) -> str:
+        """A file as the model is shown it: in the form in which it writes files itself."""
+
     def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
         """What the request's `tools` hold."""
 

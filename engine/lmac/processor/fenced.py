@@ -53,6 +53,15 @@ class FencedProtocol:
         lines = [f"{tool.fenced_form:<{width}}  {tool.spec.description}" for tool in commands]
         return _MANUAL + "\n".join(lines)
 
+    @property
+    def how_to_write(self) -> str:
+        return "Write each file, whole: a line `FILE: <path>`, then its content in a fenced block."
+
+    def shown_file(self, path: str, content: str) -> str:
+        fence = "````" if "```" in content else "```"
+        end = "" if content.endswith("\n") else "\n"
+        return f"FILE: {path}\n{fence}{'python' if path.endswith('.py') else ''}\n{content}{end}{fence}"
+
     def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
         return ()
 

@@ -21,6 +21,13 @@ class NativeProtocol:
     def manual(self, tools: Sequence[ToolForm]) -> str:
         return ""
 
+    @property
+    def how_to_write(self) -> str:
+        return "Write each file, whole, with the tool `write`."
+
+    def shown_file(self, path: str, content: str) -> str:
+        return f"{path}:\n````\n{content}````"
+
     def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
         return tuple(tool.spec for tool in tools)
 

@@ -142,6 +142,9 @@ class OpenAIProcessor(Processor):
             parameters["seed"] = sampling.seed
         if request.tools:
             parameters["tools"] = request_tools(request)
+        if request.json_schema is not None:
+            schema = {"name": "reply", "schema": dict(request.json_schema), "strict": True}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         if sampling.server_options:
             parameters["extra_body"] = dict(sampling.server_options)
         return parameters
