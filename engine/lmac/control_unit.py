@@ -39,6 +39,8 @@ from lmac.tools import (
 from lmac.transitions import MachineLimits, MachineState, Outcome, decide
 
 SUMMARY_TOKENS = 200
+ATTEMPT_WARMTH = 0.2
+"""Added to the temperature for every attempt at an instruction that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +201,13 @@ class ControlUnit:
             task=self._setting.task.text,
             program=render_program(registry),
             summary="\n".join(filter(None, (registry.previous_summary, registry.progress))) or "nothing yet.",
-            files=self._opening_files(registry.current),
+            files=self._opening_files(registry),
             number=registry.counter + 1,
             instruction=registry.current.text,
             how_to_write=self._protocol.how_to_write,
         )
         if registry.attempts and (report := self.report_at_hand) is not None and not report.green:
-            user = f"{user}\n\n{self._verdict(report)}"
+            user = f"{user}\n\n{self._failed_before(report)}"
         self._last_text = ""
         self._conversation.open(self._window(system, user, self._toolbox))
         opening = self.state.store_digest if registry.attempts == 0 else self.state.opening_digest
@@ -214,15 +216,19 @@ class ControlUnit:
         )
         self._journal.append("window", instruction=registry.counter, attempt=registry.attempts)
 
-    def _opening_files(self, instruction: Instruction) -> str:
-        """The listing, and the contents of files as far as there is room: first those that the step names."""
+    def _opening_files(self, registry: InstructionRegistry) -> str:
+        """The listing, and the contents of files as far as there is room: first those that the step names.
+
+        After a failed attempt its own files are only listed: a small model copies what it sees, faults too.
+        """
         entries = self._workspace.store.entries()
         if not entries:
             return "none yet."
         lines = [f"{entry.path} ({entry.size_bytes} bytes)" for entry in entries]
         room = self._setting.opening_file_characters
-        for entry in sorted(entries, key=lambda entry: (entry.path not in instruction.files, entry.path)):
-            if entry.size_bytes > room:
+        own = registry.current.files
+        for entry in sorted(entries, key=lambda entry: (entry.path not in own, entry.path)):
+            if entry.size_bytes > room or (registry.attempts and entry.path in own):
                 continue
             room -= entry.size_bytes
             content = self._workspace.store.read(entry.path).decode("utf-8", "replace")
@@ -234,7 +240,7 @@ class ControlUnit:
     def _ask(self) -> None:
         if self.state.turns and not self._conversation.has_notice:
             self._conversation.notice(self._reminder())
-        sampling = heated(self._sampling(self._registry.attempts), self.state.repeats)
+        sampling = self._sampling(self._registry.attempts)
         self.state = replace(self.state, turns=self.state.turns + 1)
         try:
             reply = self._conversation.ask(sampling)
@@ -316,11 +322,20 @@ class ControlUnit:
         missing = [path for path in self._registry.current.files if path not in written]
         return f"{prompts.render('missing_files', files=', '.join(missing))} {text}" if missing else text
 
-    def _refuse_finish(self, reason: str) -> None:
-        number = self._registry.counter + 1
-        self._conversation.notice(
-            self._setting.prompts.render("finish_refused", number=number, reason=reason)
+    def _failed_before(self, report: Report) -> str:
+        rendered = untrusted(render_report(report, self._setting.report_characters // 2))
+        return self._setting.prompts.render(
+            "again", report=rendered, how_to_write=self._protocol.how_to_write
         )
+
+    def _refuse_finish(self, reason: str) -> None:
+        if not self._conversation.has_notice:
+            # A red report has told the reason already.
+            number = self._registry.counter + 1
+            self._conversation.notice(
+                self._setting.prompts.render("finish_refused", number=number, reason=reason)
+            )
+            self._conversation.notice(self._reminder())
         unchanged = self.state.unchanged_finish_refused or reason == transitions.NOTHING_WRITTEN
         self.state = replace(self.state, finish_requested=False, unchanged_finish_refused=unchanged)
 
@@ -371,18 +386,17 @@ class ControlUnit:
         return self.state.registry
 
     def _sampling(self, attempt: int) -> Sampling:
-        """Each attempt has a seed of its own: the same words would end the same way."""
+        """Each attempt is warmer and has a seed of its own: the same words would end the same way.
+
+        Source: L2MAC, appendix (the temperature rises while messages repeat, up to 1.0).
+        """
         sampling = self._setting.sampling
-        return sampling if sampling.seed is None else replace(sampling, seed=sampling.seed + attempt)
-
-
-def heated(sampling: Sampling, repeats: int) -> Sampling:
-    """Warmer by 0.1 for each time that the same words came again, at most 1.0. Source: L2MAC, appendix."""
-    if not repeats:
-        return sampling
-    warmer = max(sampling.temperature, min(sampling.temperature + 0.1 * repeats, 1.0))
-    seed = None if sampling.seed is None else sampling.seed + 1000 * repeats
-    return replace(sampling, temperature=warmer, seed=seed)
+        warmer = min(sampling.temperature + ATTEMPT_WARMTH * attempt, 1.0)
+        return replace(
+            sampling,
+            temperature=max(sampling.temperature, warmer),
+            seed=None if sampling.seed is None else sampling.seed + attempt,
+        )
 
 
 def render_program(registry: InstructionRegistry) -> str:

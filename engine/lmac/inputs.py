@@ -190,7 +190,11 @@ def _names_file(argument: str) -> bool:
     if "\n" in argument or len(argument) > 500:
         return False
     looks = argument.endswith(_TEXT_SUFFIXES) or (os.sep in argument and " " not in argument)
-    return looks or Path(argument).exists()
+    try:
+        return looks or Path(argument).exists()
+    except OSError:
+        # A sentence can be longer than any file's name.
+        return False
 
 
 def _task(text: str, name: str, argument: str) -> Task:

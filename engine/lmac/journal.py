@@ -166,7 +166,7 @@ def _event(line: bytes, prev: str) -> Event | None:
         if fields["prev"] != prev:
             return None
         return Event(fields["seq"], fields["at"], fields["kind"], fields["data"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

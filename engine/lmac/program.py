@@ -151,6 +151,8 @@ def parse_numbered_program(text: str, most_instructions: int) -> Program:
 
 
 def _instruction(text: str) -> Instruction:
+    # A run of spaces would cost `_FILES` its cube in time.
+    text = " ".join(text.split())
     match = _FILES.search(text)
     if match is None:
         return Instruction(text.strip())

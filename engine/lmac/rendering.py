@@ -6,10 +6,14 @@ What is in them is the output of untrusted code; `lmac_sandbox` has stripped its
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 
 _MARK = re.compile(r"<\s*/?\s*untrusted\s*>", re.IGNORECASE)
+
+OTHER_PLACES = 6
+"""Places at which the same fault is named."""
 
 NO_TESTS = "there are none; write pytest functions named test_... in a file named test_....py"
 
@@ -26,18 +30,30 @@ def render_report(report: Report, most_characters: int) -> str:
     """One line a check, then what blocks, as far as there is room; the rest is counted."""
     lines = [_line(result) for result in report.results]
     room = most_characters - sum(len(line) + 1 for line in lines)
-    blocking = [(r.check, f) for r in report.results for f in r.findings if f.blocking]
+    faults = [fault for result in report.results for fault in _faults(result)]
     shown = 0
-    for check, finding in blocking:
-        text = _told(check, finding)
+    for text in faults:
         if len(text) > room and shown:
             break
         lines += ["", text]
         room -= len(text) + 2
         shown += 1
-    if shown < len(blocking):
-        lines += ["", f"({len(blocking) - shown} more of the kind are not shown.)"]
+    if shown < len(faults):
+        lines += ["", f"({len(faults) - shown} other faults are not shown.)"]
     return "\n".join(lines)
+
+
+def _faults(result: CheckResult) -> Iterator[str]:
+    """What blocks, each fault once: the first place whole, the others by name."""
+    places: dict[str, list[Finding]] = {}
+    for finding in result.findings:
+        if finding.blocking:
+            # A failed test ends with its error; the lines before it differ from test to test.
+            places.setdefault(finding.text.rsplit("\n", 1)[-1], []).append(finding)
+    for same in places.values():
+        also = ", ".join(finding.where for finding in same[1:OTHER_PLACES])
+        more = f" and {len(same) - OTHER_PLACES} more" if len(same) > OTHER_PLACES else ""
+        yield _told(result.check, same[0]) + (f"\n(the same at {also}{more})" if also else "")
 
 
 def _line(result: CheckResult) -> str:

@@ -41,7 +41,7 @@ class MachineLimits:
     """Calls for a program before the task itself becomes its only instruction."""
     turns: int = 8
     """Calls of the processor within one window of an instruction."""
-    repeats: int = 2
+    repeats: int = 1
     """Times that the same reply may come again within one window."""
     attempts: int = 4
     """Windows for one instruction. Source: L2MAC, Algorithm 1, line 8 (30 there)."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import yaml
@@ -24,6 +25,8 @@ MOST_NODES = 100_000
 _SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _KEPT = frozenset({"api_key_env", "tokens", "reply_tokens", "context_tokens"})
 """Names that look secret and hold no secret."""
+_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=\?)[^\s'\"]+")
+"""User and password, and what follows a question mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,16 @@ class YamlSource:
     content: dict[str, Any]
     lines: Mapping[Place, int]
     """From 1; of each key, or of the value where it has none."""
+    given: Mapping[Place, str] = field(default_factory=dict)
+    """What came from the command line instead, and the option that said so."""
 
     def place(self, at: Place) -> str:
         """ "file, line 3, key `box.pids`", as far as it is known."""
+        option = next(
+            (self.given[at[:size]] for size in range(len(at), 0, -1) if at[:size] in self.given), None
+        )
+        if option is not None:
+            return f"{option}, key `{'.'.join(map(str, at))}`"
         known = next((at[:size] for size in range(len(at), 0, -1) if at[:size] in self.lines), None)
         line = f", line {self.lines[known]}" if known is not None else ""
         key = f", key `{'.'.join(map(str, at))}`" if at else ""
@@ -52,14 +62,10 @@ def parse_yaml(text: str, name: str) -> YamlSource:
     """
     if len(text) > MOST_CHARACTERS:
         raise ConfigError(f"{name}: {len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
-    try:
+    with _no_yaml_named(name):
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = dict(_lines(node, (), name)) if node is not None else {}
         content = yaml.safe_load(text) if node is not None else {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: this is no YAML: {_problem(error)}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{name}: nested too deeply, or an alias that holds itself") from error
     if not isinstance(content, dict):
         raise ConfigError(
             f"{name}: a mapping of keys to values is expected, this is {type(content).__name__}"
@@ -88,22 +94,21 @@ def override(source: YamlSource, assignment: str) -> YamlSource:
     """
     path, equals, text = assignment.partition("=")
     if not equals or not path.strip():
-        raise ConfigError(f"-k {assignment}: the form is -k key=value, such as -k box.wall_seconds=20")
-    try:
+        raise ConfigError(f"-k {path}: the form is -k key=value, such as -k box.wall_seconds=20")
+    with _no_yaml_named(f"-k {path}"):
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"-k {assignment}: the value is no YAML: {_problem(error)}") from error
     keys = path.strip().split(".")
     content = dict(source.content)
     level = content
     for key in keys[:-1]:
         below = level.get(key, {})
         if not isinstance(below, dict):
-            raise ConfigError(f"-k {assignment}: `{key}` holds no keys")
+            raise ConfigError(f"-k {path}: `{key}` holds no keys")
         level[key] = dict(below)
         level = level[key]
     level[keys[-1]] = value
-    return YamlSource(source.name, content, {**source.lines})
+    given = {**source.given, tuple(keys): f"-k {path.strip()}"}
+    return YamlSource(source.name, content, source.lines, given)
 
 
 def _lines(node: yaml.Node, at: Place, name: str) -> Iterator[tuple[Place, int]]:
@@ -117,17 +122,33 @@ def _lines_within(node: yaml.Node, at: Place, name: str, budget: list[int]) -> I
     if budget[0] < 0:
         raise ConfigError(f"{name}: its aliases stand for more than {MOST_NODES:,} values")
     if isinstance(node, yaml.MappingNode):
-        seen: set[Hashable] = set()
+        seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{name}, line {key.start_mark.line + 1}: a key must be a plain word")
             if key.value in seen and key.value != "<<":
                 raise ConfigError(f"{name}, line {key.start_mark.line + 1}: key `{key.value}` is given twice")
-            seen.add(str(key.value))
-            yield (*at, str(key.value)), key.start_mark.line + 1
-            yield from _lines_within(value, (*at, str(key.value)), name, budget)
+            seen.add(key.value)
+            yield (*at, key.value), key.start_mark.line + 1
+            yield from _lines_within(value, (*at, key.value), name, budget)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield (*at, index), item.start_mark.line + 1
             yield from _lines_within(item, (*at, index), name, budget)
+
+
+@contextmanager
+def _no_yaml_named(name: str) -> Iterator[None]:
+    """Turn whatever the parser raises on a text of the user's into ConfigError."""
+    try:
+        yield
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: this is no YAML: {_problem(error)}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: nested too deeply, or an alias that holds itself") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        # PyYAML lets these through: a 13th month, a number of 5000 digits, `!!int abc`.
+        raise ConfigError(f"{name}: a value that is not what it looks like: {error}") from error
 
 
 def _problem(error: yaml.YAMLError) -> str:
@@ -164,4 +185,4 @@ def _shown(at: Place, value: object) -> str:
         return "***"
     if isinstance(value, dict | list):
         return type(value).__name__
-    return repr(value)[:120]
+    return _IN_ADDRESS.sub("***", repr(value)[:120])

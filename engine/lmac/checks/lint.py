@@ -59,6 +59,8 @@ class LintCheck:
             # Ours or the config's, never the model's: it could correct nothing.
             said = result.stderr.text().strip()[-300:]
             raise SandboxFailure(f"ruff refuses its options: {said}", "correct `lint` in the config")
+        if result.exit_code != 0:
+            return broken_off(self.name, result, Ending.INCOMPLETE)
         try:
             diagnostics = _DIAGNOSTICS.validate_json(result.stdout.text())
         except ValidationError:
@@ -73,5 +75,12 @@ class LintCheck:
     def _finding(self, diagnostic: _Diagnostic) -> Finding:
         path = diagnostic.filename.removeprefix("/scratch/subject/")
         code = diagnostic.code or "syntax"
-        blocking = not code.startswith(self.advisory_rules)
-        return Finding(f"{path}:{diagnostic.location.row}", f"{code} {diagnostic.message}", blocking)
+        # As ruff itself reads it: the longest prefix decides.
+        blocking = _longest(code, self.blocking_rules) >= _longest(code, self.advisory_rules)
+        hint = " (define it, or import it from its module)" if code == "F821" else ""
+        return Finding(f"{path}:{diagnostic.location.row}", f"{code} {diagnostic.message}{hint}", blocking)
+
+
+def _longest(code: str, rules: tuple[str, ...]) -> int:
+    """Length of the longest rule that the code begins with; 0 for none."""
+    return max((len(rule) for rule in rules if code.startswith(rule)), default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lmac.checks.check import broken_off
 from lmac.evaluation import CheckResult, Finding, Verdict
@@ -20,7 +20,7 @@ class _Fault(BaseModel):
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    files: int
+    files: int = Field(ge=0)
     faults: list[_Fault]
 
 
@@ -40,6 +40,8 @@ class SyntaxCheck:
     def judge(self, result: JobResult) -> CheckResult:
         if result.ending is not Ending.EXITED:
             return broken_off(self.name, result)
+        if result.exit_code != 0:
+            return broken_off(self.name, result, Ending.INCOMPLETE)
         try:
             answer = _ANSWER.validate_json(result.stdout.text())
         except ValidationError:

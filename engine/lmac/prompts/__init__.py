@@ -21,6 +21,7 @@ PLACES = {
     "opening": frozenset({"task", "program", "summary", "files", "number", "instruction", "how_to_write"}),
     "red": frozenset({"report", "how_to_write"}),
     "green": frozenset({"report", "number"}),
+    "again": frozenset({"report", "how_to_write"}),
     "still_red": frozenset({"report", "how_to_write"}),
     "go_on": frozenset({"number"}),
     "finish_refused": frozenset({"number", "reason"}),
@@ -69,12 +70,17 @@ def parse_prompts(text: str, source_name: str) -> Prompts:
     Raises:
         ConfigError: a text is missing, unknown, or uses other names than `PLACES` says.
     """
-    texts = yaml.safe_load(text)
+    try:
+        texts = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source_name}: this is no YAML: {error}") from error
     if not isinstance(texts, dict) or texts.keys() != PLACES.keys():
         given = set(texts) if isinstance(texts, dict) else set()
         wrong = sorted(map(str, given ^ PLACES.keys()))
         raise ConfigError(f"{source_name}: these prompts are missing or unknown: {', '.join(wrong)}")
     for name, names in PLACES.items():
+        if not Template(str(texts[name])).is_valid():
+            raise ConfigError(f"{source_name}: prompt {name!r} holds a $ that names nothing; write $$")
         used = set(Template(str(texts[name])).get_identifiers())
         if used != names:
             raise ConfigError(f"{source_name}: prompt {name!r} uses {sorted(used)}, must use {sorted(names)}")

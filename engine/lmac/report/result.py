@@ -92,5 +92,5 @@ def read_result(folder: Path) -> RunResult:
         fields = json.loads(path.read_text("utf-8"))
         fields.pop("exit_code")
         return TypeAdapter(RunResult).validate_python(fields)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ConfigError(f"{path}: this is no result of a run: {error}") from error

@@ -10,7 +10,7 @@ from pydantic import Field
 from lmac.tools.tool import Arguments, Tool, ToolResult, Workspace, listed
 from lmac_sandbox import FileMissing, PathRejected
 
-_LINES = re.compile(r"^(\d+)(?:\s*-\s*(\d+))?$")
+_LINES = re.compile(r"^(\d{1,9})(?:\s*-\s*(\d{1,9}))?$")
 
 
 class ReadArguments(Arguments):

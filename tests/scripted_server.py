@@ -1,0 +1,264 @@
+"""A real HTTP server on loopback: chat completions with scripted replies, as strict as the servers in use."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+CHARACTERS_PER_TOKEN = 4
+SUMMARY_TOKENS = 200
+"""The reply limit by which a request for a summary is known."""
+
+Body = dict[str, Any]
+"""One decoded request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """A reply in words."""
+
+    text: str
+    finish: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A reply with tool calls: name, and arguments as an object or as the raw text that a model garbled."""
+
+    calls: tuple[tuple[str, Body | str], ...]
+    text: str | None = None
+    finish: str = "tool_calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Hangs:
+    """No answer until the server closes."""
+
+
+Scripted = Says | Calls | Hangs
+Script = Iterable[Scripted] | Callable[[Body], Scripted]
+
+
+def called(*calls: tuple[str, Body | str]) -> Calls:
+    """A reply with these calls, in order."""
+    return Calls(calls)
+
+
+def spoken(body: Body) -> str:
+    """All words of a request, one message a paragraph."""
+    return "\n\n".join(message["content"] or "" for message in body["messages"])
+
+
+def heard_last(body: Body) -> str:
+    """What came after the model's last reply."""
+    roles = [message["role"] for message in body["messages"]]
+    last = len(roles) - roles[::-1].index("assistant") if "assistant" in roles else 0
+    return "\n\n".join(message["content"] for message in body["messages"][last:])
+
+
+class ScriptedServer:
+    """Owned by a `with` block; answers one request after the other from its script, in order.
+
+    Args:
+        script: Replies in order, or what makes one from a request. Summaries are not in it.
+        summary: The reply to every request for a summary.
+        context_tokens: Longer prompts are refused as llama.cpp refuses them.
+    """
+
+    def __init__(
+        self, script: Script, summary: str = "A scripted summary.", context_tokens: int = 1_000_000
+    ) -> None:
+        self._next = script if callable(script) else _in_order(script)
+        self._summary = summary
+        self._context_tokens = context_tokens
+        self._changed = threading.Condition()
+        self.requests: list[Body] = []
+        """Every request that was answered or hangs, summaries included, oldest first."""
+        self.summaries: list[Body] = []
+        self.refused: list[str] = []
+        """Why a request was answered with 400."""
+        self.stopping = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.owner = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    @property
+    def turns(self) -> list[Body]:
+        """The requests that were no summaries."""
+        return [body for body in self.requests if body not in self.summaries]
+
+    def await_requests(self, count: int, wall_seconds: float = 30.0) -> None:
+        """Return when that many requests have come."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.requests) >= count, wall_seconds)
+
+    def reply_to(self, body: Body) -> Scripted | str:
+        """The scripted reply, or why there is none."""
+        with self._changed:
+            if fault := _fault(body, self._context_tokens):
+                self.refused.append(fault)
+                return fault
+            self.requests.append(body)
+            self._changed.notify_all()
+            if body.get("max_tokens") == SUMMARY_TOKENS:
+                self.summaries.append(body)
+                return Says(self._summary)
+            try:
+                return self._next(body)
+            except StopIteration:
+                self.refused.append("the script is over")
+                return "the script is over"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _in_order(script: Iterable[Scripted]) -> Callable[[Body], Scripted]:
+    replies = iter(script)
+    return lambda _: next(replies)
+
+
+class _Server(ThreadingHTTPServer):
+    owner: ScriptedServer
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed in the midst of a call is what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        owner = self.server.owner
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        reply = owner.reply_to(body)
+        match reply:
+            case str():
+                self._answer(400, _error(reply, body))
+            case Hangs():
+                owner.stopping.wait()
+            case Says() | Calls():
+                self._answer(200, _completion(reply, body))
+
+    def _answer(self, status: int, body: Body) -> None:
+        encoded = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(encoded)))
+        self.end_headers()
+        self.wfile.write(encoded)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on the tests' terminal."""
+
+
+def prompt_tokens(body: Body) -> int:
+    """As this server counts: by characters, calls and tools included."""
+    counted = json.dumps([body["messages"], body.get("tools", [])], ensure_ascii=False)
+    return len(counted) // CHARACTERS_PER_TOKEN
+
+
+def _completion(reply: Says | Calls, body: Body) -> Body:
+    message: Body = {"role": "assistant", "content": reply.text}
+    if isinstance(reply, Calls):
+        message["tool_calls"] = [
+            {
+                "id": f"call_{time.monotonic_ns()}_{number}",
+                "type": "function",
+                "function": {
+                    "name": name,
+                    "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
+                },
+            }
+            for number, (name, arguments) in enumerate(reply.calls)
+        ]
+    prompt, written = prompt_tokens(body), len(json.dumps(message)) // CHARACTERS_PER_TOKEN
+    return {
+        "id": "scripted",
+        "object": "chat.completion",
+        "created": 1,
+        "model": body["model"],
+        "choices": [{"index": 0, "finish_reason": reply.finish, "message": message}],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written},
+    }
+
+
+def _error(fault: str, body: Body) -> Body:
+    kind = "exceed_context_size_error" if "context size" in fault else "invalid_request_error"
+    return {"error": {"code": 400, "message": fault, "type": kind}}
+
+
+def _fault(body: Body, context_tokens: int) -> str:
+    """Why servers in use would refuse this request; "" when they would take it."""
+    if not isinstance(body.get("model"), str) or not body.get("messages"):
+        return "model and messages are required"
+    if not 0 <= body.get("temperature", 0) <= 2 or body.get("max_tokens", 1) < 1:
+        return "temperature or max_tokens out of range"
+    if fault := _order_fault(body["messages"]):
+        return fault
+    count = prompt_tokens(body)
+    if count > context_tokens:
+        return f"request ({count} tokens) exceeds the available context size ({context_tokens} tokens)"
+    return ""
+
+
+def _order_fault(messages: list[Body]) -> str:
+    """Roles in an order that chat templates take, and every tool call answered right after it, once."""
+    unanswered: set[str] = set()
+    for position, message in enumerate(messages):
+        match message["role"]:
+            case "tool":
+                if message["tool_call_id"] not in unanswered:
+                    return f"message {position}: a tool message that answers no call"
+                unanswered.remove(message["tool_call_id"])
+                continue
+            case "system" if position:
+                return f"message {position}: a system message must stand first"
+            case "system" | "user":
+                if not (message["content"] or "").strip():
+                    return f"message {position}: empty"
+            case "assistant":
+                if messages[position - 1]["role"] not in ("user", "tool"):
+                    return f"message {position}: an assistant message must answer something"
+        if unanswered:
+            return f"message {position}: tool calls before it are unanswered"
+        unanswered = {call["id"] for call in message.get("tool_calls") or ()}
+        if fault := _arguments_fault(message):
+            return f"message {position}: {fault}"
+    if unanswered:
+        return "the last tool calls are unanswered"
+    return "" if messages[-1]["role"] in ("user", "tool") else "the last message must be the user's or a tool's"
+
+
+def _arguments_fault(message: Body) -> str:
+    """vLLM and llama.cpp parse the arguments of earlier calls for their templates."""
+    for call in message.get("tool_calls") or ():
+        try:
+            arguments = json.loads(call["function"]["arguments"])
+        except ValueError:
+            return "the arguments of a tool call are no JSON"
+        if not isinstance(arguments, dict):
+            return "the arguments of a tool call are no JSON object"
+    return ""
