@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from lmac.messages import Usage
@@ -18,13 +18,24 @@ class Spent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimits:
-    """None leaves a quantity free."""
+    """None leaves a quantity free.
+
+    Raises:
+        ValueError: a limit is negative or no number.
+    """
 
     tokens: int | None = None
     """Prompt and reply tokens of all calls together."""
     wall_seconds: float | None = None
     calls: int | None = None
     """Calls of the processor, failed ones too."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # A limit that is no number would never be met.
+            if value is not None and not value >= 0:
+                raise ValueError(f"{field.name} is {value}; it must be 0 or more")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Conversation:
 
         Raises:
             BudgetRefused: a limit of the budget stands in the way.
-            ContextOverflow: the server calls the request too long.
+            ContextOverflow: the request is too long, by the meter or by the server.
             ModelError: no usable reply came.
         """
         window = self._extended()
@@ -97,6 +97,7 @@ class Conversation:
 
         Raises:
             BudgetRefused: a limit of the budget stands in the way.
+            ContextOverflow: not even the last turn alone leaves room for the text.
             ModelError: no usable reply came.
         """
         self.notice(question)
@@ -115,6 +116,11 @@ class Conversation:
     def _call(self, window: ContextWindow, sampling: Sampling, purpose: str) -> Reply:
         request = Request(window.messages, sampling, window.tools, window.json_schema)
         prompt_tokens = window.tokens(self.meter)
+        if window.overflows(self.meter):
+            raise ContextOverflow(
+                f"{prompt_tokens} prompt and {window.reply_tokens} reply tokens do not fit into "
+                f"{window.limit_tokens}"
+            )
         elapsed = self._clock() - self._started
         if spent := self.budget.refuses(prompt_tokens, sampling.reply_tokens, elapsed):
             raise BudgetRefused(spent)

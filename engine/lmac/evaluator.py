@@ -8,13 +8,17 @@ from typing import Literal, Protocol, TypeVar
 
 from lmac.checks import AcceptanceCheck, Check
 from lmac.errors import SandboxFailure
-from lmac.evaluation import CheckResult, Report, Verdict
-from lmac_sandbox import EngineFailure, Job, JobResult, Snapshot
+from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Snapshot, WireError
 
 T = TypeVar("T")
 
 TRIES = 2
 """Only a failure of the sandbox itself is retried, once and in another box."""
+
+
+class BoxBroken(SandboxFailure):
+    """Boxes broke, again and again, at the same work."""
 
 
 class EvaluationBox(Protocol):
@@ -42,9 +46,14 @@ class Evaluator:
         """Judge the store, which must be at `store_digest`.
 
         Raises:
-            SandboxFailure: two boxes in a row broke, or the store is not at that digest.
+            SandboxError: no box comes up.
+            SandboxFailure: the store is not at that digest.
         """
-        return Report(store_digest, self._in_box(store_digest, self._all_checks))
+        try:
+            results = self._in_box(store_digest, self._all_checks)
+        except BoxBroken as error:
+            results = (_broken("sandbox", error),)
+        return Report(store_digest, results)
 
     def accept(
         self, store_digest: str, suite: Mapping[str, bytes], wall_seconds: float | None = None
@@ -55,7 +64,7 @@ class Evaluator:
             suite: Relative path to content.
 
         Raises:
-            SandboxFailure: as `evaluate`.
+            SandboxError, SandboxFailure: as `evaluate`.
         """
         check = AcceptanceCheck(wall_seconds=wall_seconds)
 
@@ -63,13 +72,18 @@ class Evaluator:
             box.place(suite, "suite")
             return check.judge(box.run(check.job()))
 
-        return Report(store_digest, (self._in_box(store_digest, judged),))
+        try:
+            result = self._in_box(store_digest, judged)
+        except BoxBroken as error:
+            result = _broken(check.name, error)
+        return Report(store_digest, (result,))
 
     def run_program(self, store_digest: str, path: str, arguments: tuple[str, ...]) -> JobResult:
         """Run one Python program of the store.
 
         Raises:
-            SandboxFailure: as `evaluate`.
+            BoxBroken: two boxes in a row broke while it ran.
+            SandboxError, SandboxFailure: as `evaluate`.
         """
         job = Job(("/usr/bin/python3", "-B", path, *arguments))
         return self._in_box(store_digest, lambda box: box.run(job))
@@ -86,13 +100,20 @@ class Evaluator:
         tries_left = TRIES
         while True:
             tries_left -= 1
-            try:
-                with self._boxes.take() as box:
+            # Boxes that do not come up are the engine's fault and end the run; one that breaks at work may
+            # have been broken by what it ran.
+            with self._boxes.take() as box:
+                try:
                     _demand_digest(box.snapshot(), store_digest)
                     return work(box)
-            except EngineFailure as error:
-                if not tries_left:
-                    raise SandboxFailure(str(error), error.next_step or "run `lmac doctor`") from error
+                except (EngineFailure, WireError) as error:
+                    if not tries_left:
+                        raise BoxBroken(error.message, error.next_step) from error
+
+
+def _broken(check: str, error: BoxBroken) -> CheckResult:
+    finding = Finding("", f"{TRIES} boxes in a row broke on these files: {error.message}")
+    return CheckResult(check, Verdict.BROKEN_OFF, Ending.INFRASTRUCTURE_FAILURE, (finding,))
 
 
 def _demand_digest(snapshot: Snapshot, store_digest: str) -> None:

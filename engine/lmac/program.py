@@ -95,11 +95,16 @@ def parse_json_program(text: str, most_instructions: int) -> Program:
 
 
 def merged(program: Program) -> Program:
-    """One instruction for each set of files: small models like to spread one module over many steps."""
+    """One instruction for each set of files: small models like to spread one module over many steps.
+
+    What is left as the only instruction is the task itself, and its own words would tell less of it.
+    """
     by_files: dict[tuple[str, ...], list[str]] = {}
     for position, step in enumerate(program.instructions):
         # A step that names no files is a set of its own.
         by_files.setdefault(step.files or (f"\0{position}",), []).append(step.text)
+    if len(by_files) == 1 and (files := program.instructions[0].files):
+        return Program((Instruction(f"Write {' and '.join(files)}: all that the task asks for.", files),))
     return Program(
         tuple(
             Instruction(" ".join(dict.fromkeys(texts)), () if files[0].startswith("\0") else files)

@@ -35,17 +35,26 @@ class OnGivenUp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MachineLimits:
-    """Caps that make every run end."""
+    """Caps that make every run end.
+
+    Raises:
+        ValueError: a cap leaves no room for a single call, or is negative.
+    """
 
     program_tries: int = 3
     """Calls for a program before the task itself becomes its only instruction."""
-    turns: int = 8
+    turns: int = 6
     """Calls of the processor within one window of an instruction."""
     repeats: int = 1
     """Times that the same reply may come again within one window."""
-    attempts: int = 4
+    attempts: int = 3
     """Windows for one instruction. Source: L2MAC, Algorithm 1, line 8 (30 there)."""
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
+
+    def __post_init__(self) -> None:
+        for name, least in (("program_tries", 0), ("turns", 1), ("repeats", 1), ("attempts", 1)):
+            if (value := getattr(self, name)) < least:
+                raise ValueError(f"{name} is {value}; it must be at least {least}")
 
 
 @dataclass(frozen=True, slots=True)

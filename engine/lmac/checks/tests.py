@@ -70,6 +70,7 @@ def judge_session(check: str, result: JobResult) -> CheckResult:
             len(outcomes) - passed,
             result.seconds,
         )
+    findings = (*findings, *_never_run(result.events))
     verdict = _verdict(result, passed, findings)
     failed = len(findings)
     return CheckResult(check, verdict, result.ending, findings, passed, failed, result.seconds)
@@ -97,6 +98,14 @@ def _findings(events: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
                 yield Finding("session", f"broken off: {canonical(event['text'])}")
             case _:
                 continue
+
+
+def _never_run(events: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
+    """Collected tests without an outcome: a hook of the store can swallow one and still exit with 0."""
+    ran = {event["id"] for event in events if event["kind"] in ("test", "collect_error")}
+    for event in events:
+        if event["kind"] == "collected":
+            yield from (Finding(name, "collected and never run") for name in event["ids"] if name not in ran)
 
 
 def canonical(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolCall, ToolSpec
 from lmac.processor.actions import Parsed, ProtocolName, ToolForm
@@ -45,7 +45,7 @@ class NativeProtocol:
         return Parsed(tuple(actions), tuple(faults))
 
     def spoken(self, reply: Reply) -> Message:
-        return Message(Role.ASSISTANT, reply.text, calls=reply.calls)
+        return Message(Role.ASSISTANT, reply.text, calls=tuple(map(_sendable, reply.calls)))
 
     def heard(self, observations: Sequence[Observation], notice: str) -> tuple[Message, ...]:
         answers = [
@@ -57,6 +57,15 @@ class NativeProtocol:
         if notice:
             spoken.append(notice)
         return (*answers, Message(Role.USER, "\n\n".join(spoken))) if spoken else tuple(answers)
+
+
+def _sendable(call: ToolCall) -> ToolCall:
+    """The call as servers take it back: some parse the arguments of earlier calls and refuse garbled ones."""
+    try:
+        readable = isinstance(json.loads(call.arguments_json), dict)
+    except (ValueError, RecursionError):
+        readable = False
+    return call if readable else replace(call, arguments_json="{}")
 
 
 def _action(call: ToolCall, finish: Finish) -> Action | Observation:

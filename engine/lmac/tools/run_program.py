@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from lmac.evaluator import BoxBroken
 from lmac.rendering import untrusted
 from lmac.tools.tool import Arguments, Tool, ToolResult, Workspace, cut
 from lmac_sandbox import Ending, FileMissing, JobResult, PathRejected
@@ -33,9 +34,12 @@ class RunProgram(Tool[RunArguments]):
             workspace.store.read(arguments.path)
         except (FileMissing, PathRejected) as error:
             return ToolResult(f"{arguments.path} was not run: {error}", ok=False)
-        result = workspace.evaluator.run_program(
-            workspace.store.digest(), arguments.path, tuple(arguments.arguments)
-        )
+        try:
+            result = workspace.evaluator.run_program(
+                workspace.store.digest(), arguments.path, tuple(arguments.arguments)
+            )
+        except BoxBroken as error:
+            return ToolResult(f"{arguments.path} broke its box: {error.message}", ok=False)
         return ToolResult(_told(arguments.path, result, workspace.observation_characters))
 
 

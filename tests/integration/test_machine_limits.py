@@ -1,0 +1,229 @@
+"""Whole runs that meet a limit: of the window, of turns and attempts, of the budget, of a box."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lmac.report.result import RunResult
+from lmac.run import RunOrder, execute
+from lmac.transitions import Outcome
+from lmac_sandbox import Engine
+from scripted_runs import (
+    DONE,
+    GREEN_FILES,
+    MODULE,
+    ONE_STEP,
+    RED_FILES,
+    SMALL_BOX,
+    decisions,
+    delivered,
+    events,
+    leftovers,
+    report_of,
+    scripted_order,
+    wrote,
+)
+from scripted_server import Body, Says, Scripted, ScriptedServer, heard_last, spoken
+
+pytestmark = pytest.mark.engine
+
+NUMBERED_STEPS = Says(
+    "1. Write doubling.py, and tests. (files: doubling.py, test_doubling.py)\n"
+    "2. Write halving.py, and tests. (files: halving.py, test_halving.py)"
+)
+
+
+def _run(
+    folder: Path, image_id: str, script: Any, context_tokens: int = 1_000_000, **order: Any
+) -> tuple[RunOrder, RunResult, ScriptedServer]:
+    with ScriptedServer(script, "doubling.py is written.", context_tokens) as server:
+        made = scripted_order(folder, server, image_id, **order)
+        return made, execute(made), server
+
+
+# The window
+
+
+def test_a_window_that_fills_up_is_opened_again_with_a_summary_of_the_progress(
+    tmp_path: Path, image_id: str
+) -> None:
+    chatter = "The module doubles numbers by multiplication. " * 55
+    script = [ONE_STEP, *(Says(f"{number}. {chatter}") for number in range(3)), wrote(GREEN_FILES), DONE]
+    order, result, server = _run_small_window(tmp_path, image_id, script)
+
+    restarts = events(order.folder, "restart")
+    assert [event.data["reason"] for event in restarts] == ["the window is full"]
+    assert restarts[0].data["progress"] == "doubling.py is written."
+    assert server.refused == [], "the window was never sent over its limit"
+    reopened = next(body for body in server.turns[2:] if len(body["messages"]) == 2)
+    assert "doubling.py is written." in spoken(reopened)
+    assert result.exit_code == 0
+    assert delivered(order.folder) == GREEN_FILES
+
+
+def _run_small_window(
+    folder: Path, image_id: str, script: list[Scripted]
+) -> tuple[RunOrder, RunResult, ScriptedServer]:
+    with ScriptedServer(script, "doubling.py is written.", 3500) as server:
+        order = scripted_order(
+            folder, server, image_id, context_tokens=3500, reply_tokens=512, config={"machine": {"turns": 50}}
+        )
+        return order, execute(order), server
+
+
+def test_a_server_that_calls_the_request_too_long_gets_a_shorter_one(tmp_path: Path, image_id: str) -> None:
+    chatter = "The module doubles numbers by multiplication. " * 55
+    script = [ONE_STEP, Says(f"1. {chatter}"), Says(f"2. {chatter}"), wrote(GREEN_FILES), DONE]
+    order, result, server = _run(tmp_path, image_id, script, context_tokens=2000)
+
+    assert all("exceeds the available context size" in fault for fault in server.refused)
+    assert server.refused
+    assert events(order.folder, "restart")[0].data["reason"] == "the window is full"
+    assert result.exit_code == 0
+    assert delivered(order.folder) == GREEN_FILES
+
+
+# Turns, attempts, budget
+
+
+def _always_red(body: Body) -> Scripted:
+    """Red files for the first step, each time a little different; the second step goes well."""
+    if "Divide this task" in spoken(body):
+        return NUMBERED_STEPS
+    if "Carry out step 2" in spoken(body):
+        written = "halving.py" in heard_last(body) and "The checks pass" in heard_last(body)
+        halving = {
+            "halving.py": MODULE.replace("double", "half").replace("* 2", "// 2"),
+            "test_halving.py": "from halving import half\n\n\ndef test_half() -> None:\n    assert half(4) == 2\n",
+            **GREEN_FILES,
+        }
+        return DONE if written else wrote(halving)
+    return wrote({**RED_FILES, "doubling.py": f"# {len(body['messages'])} {body['seed']}\n{RED_FILES['doubling.py']}"})
+
+
+def test_an_instruction_that_uses_up_its_attempts_is_given_up_and_the_next_one_goes_on(
+    tmp_path: Path, image_id: str
+) -> None:
+    order, result, server = _run(
+        tmp_path, image_id, _always_red, config={"machine": {"turns": 2, "attempts": 2}}
+    )
+
+    assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
+    assert result.exit_code == 1
+    assert (result.instructions, result.instructions_completed) == (2, 1)
+    assert [event.data["end"] for event in events(order.folder, "instruction_end")] == ["given up", "completed"]
+    assert [event.data["reason"] for event in events(order.folder, "restart")] == ["2 turns did not complete it"]
+    assert "halving.py" in delivered(order.folder)
+    assert server.refused == []
+
+
+def test_a_machine_that_stops_on_a_given_up_instruction_delivers_what_there_is(
+    tmp_path: Path, image_id: str
+) -> None:
+    limits = {"turns": 1, "attempts": 1, "on_given_up": "stop"}
+    order, result, server = _run(tmp_path, image_id, _always_red, config={"machine": limits})
+
+    assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
+    assert result.exit_code == 1
+    assert len(server.turns) == 2
+    assert result.checks is not None
+    assert not result.checks.green
+    assert delivered(order.folder).keys() == RED_FILES.keys()
+
+
+@pytest.mark.parametrize(
+    "budget", [{"calls": 2}, {"tokens": 4500}, {"wall_seconds": 0.4}], ids=["calls", "tokens", "wall seconds"]
+)
+def test_a_budget_that_is_spent_ends_the_run_with_exit_code_3_and_its_files(
+    tmp_path: Path, image_id: str, engine: Engine, budget: Mapping[str, float]
+) -> None:
+    order, result, server = _run(tmp_path, image_id, _always_red, config={"budget": budget})
+
+    assert result.outcome is Outcome.BUDGET_SPENT
+    assert result.exit_code == 3
+    assert report_of(order.folder)["exit_code"] == 3
+    assert len(server.requests) == result.calls
+    if calls := budget.get("calls"):
+        assert result.calls == calls
+    if tokens := budget.get("tokens"):
+        assert result.usage.total_tokens <= tokens
+    assert delivered(order.folder).keys() == RED_FILES.keys()
+    assert leftovers(engine, order.folder.name) == 0
+
+
+def test_a_model_that_never_gives_a_program_carries_out_the_task_as_its_only_instruction(
+    tmp_path: Path, image_id: str
+) -> None:
+    refusals = [Says(f"I would rather talk, {number}.") for number in range(3)]
+    order, result, server = _run(tmp_path, image_id, [*refusals, wrote(GREEN_FILES), DONE])
+
+    assert decisions(order.folder)[:4] == ["AskForProgram"] * 3 + ["AssumeProgram"]
+    assert (result.instructions, result.exit_code) == (1, 0)
+    assert server.refused == []
+
+
+# Generated code that does not behave
+
+HANGS = "import time\n\n\ndef test_it() -> None:\n    time.sleep(60)\n"
+FORKS = (
+    "import os\nimport time\n\n\ndef test_it() -> None:\n"
+    "    for _ in range(500):\n        if os.fork() == 0:\n            time.sleep(60)\n"
+)
+EATS = "def test_it() -> None:\n    hoard = [bytearray(2**20) for _ in range(4000)]\n    assert hoard\n"
+LEAVES = "import os\n\n\ndef test_it() -> None:\n    os._exit(0)\n"
+LEAVES_AT_IMPORT = "import os\n\nos._exit(0)\n\n\ndef test_it() -> None:\n    pass\n"
+RAISES_EXIT = "import sys\n\n\ndef test_it() -> None:\n    pass\n\n\nsys.exit(0)\n"
+FLOODS = "def test_it(capfd) -> None:\n    with capfd.disabled():\n        while True:\n            print('x' * 65536)\n"
+
+
+@pytest.mark.parametrize(
+    ("test_file", "ending"),
+    [
+        (HANGS, "timed_out"),
+        (FORKS, "process_limit"),
+        (EATS, "out_of_memory"),
+        (LEAVES, "incomplete"),
+        (LEAVES_AT_IMPORT, "incomplete"),
+        (RAISES_EXIT, "incomplete"),
+        (FLOODS, "output_limit"),
+    ],
+    ids=["hangs", "forks", "eats memory", "leaves", "leaves at import", "exits at import", "floods"],
+)
+def test_code_that_does_not_behave_never_yields_green(
+    tmp_path: Path, image_id: str, engine: Engine, test_file: str, ending: str
+) -> None:
+    script = [ONE_STEP, wrote({"doubling.py": MODULE, "test_doubling.py": test_file})]
+    limits = {"turns": 1, "attempts": 1, "on_given_up": "stop"}
+    box = {**SMALL_BOX, "wall_seconds": 3, "pids": 32, "output_bytes": 2**20}
+    order, result, _ = _run(tmp_path, image_id, script, config={"machine": limits, "box": box})
+
+    assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
+    assert result.exit_code == 1
+    assert result.checks is not None
+    tests = result.checks.result("tests")
+    assert tests is not None
+    assert tests.verdict.value != "passed"
+    assert tests.ending.value == ending
+    assert result.seconds < 30
+    assert leftovers(engine, order.folder.name) == 0
+
+
+def test_a_program_that_hangs_is_told_of_and_the_run_goes_on(tmp_path: Path, image_id: str) -> None:
+    script = [
+        ONE_STEP,
+        wrote({**GREEN_FILES, "hang.py": "import time\n\ntime.sleep(60)\n"}),
+        Says("RUN hang.py"),
+        DONE,
+    ]
+    order, result, server = _run(
+        tmp_path, image_id, script, config={"box": {**SMALL_BOX, "wall_seconds": 3}}
+    )
+
+    assert "Ran hang.py: timed_out." in heard_last(server.turns[3])
+    assert result.exit_code == 0
+    assert json.loads((order.folder / "report.json").read_text())["outcome"] == "completed"
