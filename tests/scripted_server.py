@@ -249,7 +249,9 @@ def _order_fault(messages: list[Body]) -> str:
             return f"message {position}: {fault}"
     if unanswered:
         return "the last tool calls are unanswered"
-    return "" if messages[-1]["role"] in ("user", "tool") else "the last message must be the user's or a tool's"
+    return (
+        "" if messages[-1]["role"] in ("user", "tool") else "the last message must be the user's or a tool's"
+    )
 
 
 def _arguments_fault(message: Body) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lmac.context import ContextWindow
-from lmac.control_unit import Setting, journalled
+from lmac.briefing import Briefing, Setting
 from lmac.conversation import BudgetRefused, Conversation
-from lmac.evaluation import Report
+from lmac.evaluation import Report, journalled
 from lmac.journal import Journal
-from lmac.messages import Message, Role
 from lmac.processor.actions import ActionProtocol
 from lmac.tools import Workspace, instruction_toolbox
 from lmac.transitions import Outcome
@@ -24,25 +22,15 @@ def run_single_shot(
 ) -> tuple[Outcome, Report | None]:
     """Ask once for everything, write what came, judge it.
 
-    The reply may use up to half of the window, since there is no second one.
-
     Raises:
         ModelError: the processor gave no usable reply.
         SandboxFailure: the sandbox failed.
     """
     toolbox = instruction_toolbox()
     forms = toolbox.forms()
-    sampling = replace(setting.sampling, reply_tokens=setting.context_tokens // 2)
-    system = setting.prompts.render("programmer", manual=protocol.manual(forms))
-    user = setting.prompts.render("single", task=setting.task.text)
-    conversation.open(
-        ContextWindow(
-            prefix=(Message(Role.SYSTEM, system), Message(Role.USER, user)),
-            limit_tokens=setting.context_tokens,
-            reply_tokens=sampling.reply_tokens,
-            tools=protocol.specs(forms),
-        )
-    )
+    window = Briefing(setting, protocol, workspace.store).single_window(forms)
+    conversation.open(window)
+    sampling = replace(setting.sampling, reply_tokens=window.reply_tokens)
     try:
         reply = conversation.ask(sampling)
     except BudgetRefused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from lmac_sandbox import Ending
@@ -59,3 +59,12 @@ class Report:
     def result(self, check: str) -> CheckResult | None:
         """The verdict of the check of that name."""
         return next((result for result in self.results if result.check == check), None)
+
+
+def journalled(report: Report) -> dict[str, object]:
+    """A report as the journal holds it."""
+    return {
+        "store_digest": report.store_digest,
+        "green": report.green,
+        "results": [asdict(result) for result in report.results],
+    }

@@ -12,6 +12,7 @@ from lmac.config import RunConfig
 from lmac.errors import ConfigError, SandboxFailure, WeightsError
 from lmac.models.profile import ModelProfile
 from lmac.models.weights import find_weights
+from lmac.processor.openai_processor import checked_key
 from lmac.program import Task
 from lmac.shipped import shipped_folder
 from lmac.yaml_source import YamlSource, override, parse_yaml, validated
@@ -124,7 +125,7 @@ def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | 
     """The server's key from the environment; None when it needs none.
 
     Raises:
-        ConfigError: the variable that the profile names is not set.
+        ConfigError: the variable that the profile names is not set, or holds what no key holds.
     """
     variable = profile.server.api_key_env if profile.server else None
     if variable is None:
@@ -134,7 +135,7 @@ def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | 
             f"model profile {profile.name}: the environment variable {variable} is not set",
             f"export {variable}=... with the server's key",
         )
-    return environment[variable]
+    return checked_key(environment[variable])
 
 
 def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
@@ -187,7 +188,7 @@ def image_folder(name: str) -> Path:
 
 def _names_file(argument: str) -> bool:
     """Whether a task argument is meant as a path: it exists, or looks like one."""
-    if "\n" in argument or len(argument) > 500:
+    if "\n" in argument or len(argument) > 500 or not argument.strip():
         return False
     looks = argument.endswith(_TEXT_SUFFIXES) or (os.sep in argument and " " not in argument)
     try:

@@ -7,19 +7,18 @@ bytes, which lie in `blobs/<first two digits>/<digest>`.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from lmac.errors import ConfigError, HostDiskFull
+from lmac.disk import full_disk_named
+from lmac.errors import ConfigError
 
 JOURNAL_NAME = "journal.jsonl"
 BLOBS_NAME = "blobs"
@@ -173,16 +172,3 @@ def _event(line: bytes, prev: str) -> Event | None:
 def _write_whole(file: int, content: bytes) -> None:
     while content:
         content = content[os.write(file, content) :]
-
-
-@contextmanager
-def full_disk_named(folder: Path) -> Iterator[None]:
-    """Turn "no space left" within the block into HostDiskFull, naming the folder."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise HostDiskFull(
-            f"no space left for {folder}", "free some space, or set `runs_folder` to a larger disk"
-        ) from error

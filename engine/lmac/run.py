@@ -11,16 +11,18 @@ from typing import assert_never
 
 from lmac import __version__
 from lmac.baseline import run_single_shot
+from lmac.briefing import Setting
 from lmac.budget import Budget
 from lmac.checks import LintCheck, python_checks
 from lmac.config import RunConfig
-from lmac.control_unit import ControlUnit, Setting, journalled
+from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
+from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, ModelError, SandboxFailure
-from lmac.evaluation import Report
+from lmac.evaluation import Report, journalled
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
-from lmac.journal import Journal, Listener, full_disk_named
+from lmac.journal import Journal, Listener
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server import EmbeddedServer
@@ -100,7 +102,9 @@ def make_run_folder(folder: Path) -> None:
             folder.mkdir()
         except FileExistsError as error:
             raise ConfigError(f"{folder} exists already", "choose another --id, or remove it") from error
-        except (PermissionError, NotADirectoryError) as error:
+        except OSError as error:
+            if full_disk(error):
+                raise
             raise ConfigError(
                 f"{folder}: {error.strerror}", "set `runs_folder` to a folder of yours"
             ) from error

@@ -41,7 +41,7 @@ class Engine:
     """A connection to one Docker engine; safe to use from several threads.
 
     Args:
-        base_url: None for the local engine's usual socket.
+        base_url: None for the engine that DOCKER_HOST names, or else the local one's usual socket.
         call_seconds: Longest silence of the engine within one call.
     """
 
@@ -172,6 +172,9 @@ class Engine:
         import docker
 
         with translated("reach the Docker engine", unreachable=True):
+            if self._base_url is None:
+                # With DOCKER_HOST and its kin, as every other client of the engine has it.
+                return docker.from_env(version="auto", timeout=self._call_seconds)
             return docker.DockerClient(base_url=self._base_url, version="auto", timeout=self._call_seconds)
 
 

@@ -251,7 +251,7 @@ def test_writes_outside_the_store_become_observations_and_write_nothing(
     program = called(("program", {"instructions": TWO_STEPS[:1]}))
     script = [program, *attempts, native_wrote(GREEN_FILES), NATIVE_DONE]
     done = _run(
-        tmp_path, image_id, script, protocol="native", config={"machine": {"turns": 20, "repeats": 20}}
+        tmp_path, image_id, script, protocol="native", config={"machine": {"turns": 20}}
     )
 
     told = observations(done.folder)[: len(BAD_PATHS)]

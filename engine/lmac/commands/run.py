@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import sys
@@ -61,7 +62,7 @@ def _order(
     profile = load_profile(config.model)
     api_key = resolve_key(profile, environment)
     folder = Path(config.runs_folder) / (_checked_id(run_id) if run_id else _new_id(given.task.name))
-    if folder.exists():
+    if os.path.lexists(folder):
         raise ConfigError(f"{folder} exists already", "choose another --id, or remove it")
     cache = cache_folder(environment)
     weights = resolve_weights(profile, cache)

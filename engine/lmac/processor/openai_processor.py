@@ -66,7 +66,7 @@ class OpenAIProcessor(Processor):
         on_retry: OnRetry | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._api_key = _checked_key(api_key)
+        self._api_key = checked_key(api_key)
         self._model = model
         self._call_seconds = call_seconds
         self._retries = retries
@@ -181,8 +181,12 @@ def _new_client(base_url: str | None, api_key: str, call_seconds: float) -> open
     return client
 
 
-def _checked_key(api_key: str | None) -> str | None:
-    """Raises: ConfigError: the key could not stand in a header; the client's own error would show it."""
+def checked_key(api_key: str | None) -> str | None:
+    """The key, None for an empty one.
+
+    Raises:
+        ConfigError: it could not stand in a header; the client's own error would show it.
+    """
     if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
         step = "look for a line break, a space or a quotation sign that was pasted with it"
         raise ConfigError("the model server's key holds characters that no key has", step)

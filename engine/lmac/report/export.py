@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmac.disk import full_disk_named
 from lmac.file_store import FileStore
-from lmac.journal import full_disk_named
 from lmac_sandbox import check_path
 
 

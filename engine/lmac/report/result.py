@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from lmac.disk import full_disk_named
 from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report
-from lmac.journal import full_disk_named
 from lmac.messages import Usage
 from lmac.transitions import Outcome
 

@@ -1,0 +1,29 @@
+"""The host's own disk."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lmac.errors import HostDiskFull
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Turn "no space left" within the block into HostDiskFull, naming the folder."""
+    try:
+        yield
+    except OSError as error:
+        if not full_disk(error):
+            raise
+        raise HostDiskFull(
+            f"no space left for {folder}",
+            "make room there, or name a larger disk by `runs_folder` or LMAC_CACHE",
+        ) from error
+
+
+def full_disk(error: OSError) -> bool:
+    """Whether the error says that no space is left, or none of the user's share."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,279 @@
+"""`lmac run` and what looks at runs: progress and results, servers that fail, a full disk, doctor, clean."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import LMAC, Ended, Shell
+from contract.fault_server import FaultServer
+from lmac.journal import read_journal
+from lmac_sandbox import Engine
+from scripted_runs import (
+    DONE,
+    GREEN_FILES,
+    ONE_STEP,
+    SMALL_BOX,
+    delivered,
+    leftovers,
+    report_of,
+    write_profile,
+    wrote,
+)
+from scripted_server import Says, ScriptedServer
+
+pytestmark = pytest.mark.engine
+
+SUITE = "from doubling import double\n\n\ndef test_it() -> None:\n    assert double(3) == 6\n"
+
+
+def write_config(folder: Path, profile: Path, image_id: str) -> None:
+    """`config.yaml` of a run with small boxes."""
+    fields = {"model": str(profile), "image": image_id, "box": SMALL_BOX}
+    (folder / "config.yaml").write_text(json.dumps(fields), "utf-8")
+
+
+def run_id() -> str:
+    return f"shell-{secrets.token_hex(4)}"
+
+
+# A run that goes well
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A folder with a task and its acceptance suite."""
+    folder = tmp_path_factory.mktemp("shell")
+    (folder / "doubling" / "acceptance").mkdir(parents=True)
+    (folder / "doubling" / "task.md").write_text("Write doubling.py with double(number), and tests.")
+    (folder / "doubling" / "acceptance" / "test_it.py").write_text(SUITE)
+    return Shell(folder)
+
+
+@pytest.fixture(scope="module")
+def finished(shell: Shell, image_id: str) -> tuple[str, Ended]:
+    """The id of a run with `--json`, and what it left on the terminal."""
+    name = run_id()
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:
+        write_config(shell.folder, write_profile(shell.folder, server.base_url), image_id)
+        return name, shell.lmac("run", "doubling", "-c", "config.yaml", "--id", name, "--json")
+
+
+def test_a_run_with_json_prints_its_report_on_stdout_and_its_progress_on_stderr(
+    shell: Shell, finished: tuple[str, Ended]
+) -> None:
+    name, ended = finished
+
+    assert ended.code == 0
+    assert json.loads(ended.stdout) == report_of(shell.folder / "runs" / name)
+    assert json.loads(ended.stdout)["acceptance"]["results"][0]["verdict"] == "passed"
+    progress = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert {line["run"] for line in progress} == {name}
+    assert [line["event"] for line in progress][-1] == "run closed"
+    assert delivered(shell.folder / "runs" / name) == GREEN_FILES
+
+
+def test_a_finished_run_is_shown_in_words_and_as_json(shell: Shell, finished: tuple[str, Ended]) -> None:
+    name, ended = finished
+
+    assert shell.lmac("show", name, "--json").stdout == ended.stdout
+    shown = shell.lmac("show", f"runs/{name}")
+    assert shown.code == 0
+    assert "completed, accepted (exit code 0)" in shown.stdout
+    assert "1. [completed] Write doubling.py" in shown.stdout
+
+
+def test_a_run_without_json_tells_people_what_happens_and_what_came_of_it(
+    shell: Shell, image_id: str
+) -> None:
+    with ScriptedServer([ONE_STEP, Says("Nothing.")]) as server:
+        write_config(shell.folder, write_profile(shell.folder, server.base_url), image_id)
+        limits = ("-k", "machine.turns=1", "-k", "machine.attempts=1")
+        ended = shell.lmac("run", "doubling", "-c", "config.yaml", *limits)
+
+    assert ended.code == 1
+    assert "instruction given up, not accepted (exit code 1)" in ended.stdout
+    assert "run closed" in ended.stderr
+    assert "\x1b[" not in ended.stderr + ended.stdout
+
+
+def test_an_unfinished_run_is_shown_as_far_as_its_journal_goes(
+    shell: Shell, finished: tuple[str, Ended]
+) -> None:
+    whole = shell.folder / "runs" / finished[0] / "journal.jsonl"
+    torn = shell.folder / "runs" / "torn"
+    torn.mkdir()
+    (torn / "journal.jsonl").write_bytes(b"\n".join(whole.read_bytes().split(b"\n")[:4]) + b'\n{"seq": 4, "a')
+
+    shown = shell.lmac("show", "torn", "--json")
+
+    assert shown.code == 0
+    assert json.loads(shown.stdout)["outcome"] == "unfinished"
+    assert json.loads(shown.stdout)["events"] == 4
+    assert "torn has no result" in shell.lmac("show", "torn").stdout
+
+
+def test_a_journal_that_was_changed_is_refused_with_its_line(
+    shell: Shell, finished: tuple[str, Ended]
+) -> None:
+    whole = shell.folder / "runs" / finished[0] / "journal.jsonl"
+    changed = shell.folder / "runs" / "changed"
+    changed.mkdir()
+    lines = whole.read_bytes().split(b"\n")
+    (changed / "journal.jsonl").write_bytes(b"\n".join([lines[0], lines[2], *lines[3:]]))
+
+    shell.lmac("show", "changed").complained(2, "journal.jsonl, line 2", "changed")
+
+
+def test_an_unknown_run_is_named_with_the_runs_that_are_there(
+    shell: Shell, finished: tuple[str, Ended]
+) -> None:
+    shell.lmac("show", "nobody").complained(2, "'nobody'", "next: runs here: ")
+    shell.lmac("show", "nobody", "--runs-folder", "elsewhere").complained(2, "no runs here yet")
+
+
+# Servers that fail
+
+FAULTS = {
+    "unauthorized": ("answered 401", "next: check the key"),
+    "no_credit": ("429", "next:"),
+    "busy_for_an_hour": ("429", "next:"),
+    "fault": ("500", "next:"),
+    "html": ("no chat completion", "next: check that `base_url`"),
+    "half_json": ("no chat completion", "next:"),
+    "empty_choices": ("no chat completion", "next:"),
+    "hang": ("1", "next:"),
+    "down": ("127.0.0.1:9", "next:"),
+}
+
+
+@pytest.fixture(scope="module")
+def failed(
+    tmp_path_factory: pytest.TempPathFactory, image_id: str
+) -> Iterator[Mapping[str, tuple[Path, Ended]]]:
+    """A run against each server that fails: its folder, and what it left on the terminal. A few at a time."""
+    folder = tmp_path_factory.mktemp("failed")
+    shell = Shell(folder)
+    names = {fault: run_id() for fault in FAULTS}
+
+    def run(fault: str) -> tuple[Path, Ended]:
+        url = "http://127.0.0.1:9/v1" if fault == "down" else server.base_url(fault)
+        profile = write_profile(folder, url, call_seconds=1 if fault == "hang" else 30)
+        order = ("-k", f"model={profile}", "-k", f"image={image_id}", "--id", names[fault])
+        return folder / "runs" / names[fault], shell.lmac("run", "Write doubling.py.", *order)
+
+    with FaultServer() as server, ThreadPoolExecutor(3) as threads:
+        yield dict(zip(FAULTS, threads.map(run, FAULTS), strict=True))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_that_fails_ends_the_run_with_exit_code_4_and_a_next_step(
+    failed: Mapping[str, tuple[Path, Ended]], engine: Engine, fault: str
+) -> None:
+    folder, ended = failed[fault]
+    said, step = FAULTS[fault]
+
+    assert ended.code == 4, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "model failed (exit code 4)" in ended.stdout
+    assert said in ended.stdout
+    assert step.removeprefix("next:").strip() in ended.stdout
+    report = report_of(folder)
+    assert (report["outcome"], report["exit_code"]) == ("model failed", 4)
+    assert report["next_step"]
+    assert [event.kind for event in read_journal(folder)][-1] == "run_closed"
+    assert leftovers(engine, folder.name) == 0
+
+
+# A full disk
+
+
+@pytest.mark.parametrize("size_kib", [4, 24, 64])
+def test_a_disk_that_fills_up_is_named_and_leaves_nothing_in_the_engine(
+    tmp_path: Path, image_id: str, engine: Engine, size_kib: int
+) -> None:
+    """The disk is a tiny one in a mount namespace of the command's own, which ends with it."""
+    (tmp_path / "runs").mkdir()
+    name = run_id()
+    mount = f'mount -t tmpfs -o size={size_kib}k tmpfs runs && exec "$@"'
+    as_root = [] if Path("/proc/self").stat().st_uid == 0 else ["--user", "--map-root-user"]
+    filling = {f"long_{number}.py": f"# {number}\n" + "X = 1\n" * 2000 for number in range(6)}
+    with ScriptedServer([ONE_STEP, wrote({**filling, **GREEN_FILES}), DONE]) as server:
+        write_config(tmp_path, write_profile(tmp_path, server.base_url), image_id)
+        done = subprocess.run(
+            ["unshare", "--mount", *as_root, "sh", "-c", mount, "sh", LMAC]
+            + ["run", "Write doubling.py.", "-c", "config.yaml", "--id", name],
+            cwd=tmp_path,
+            env=Shell(tmp_path).environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    Ended(done.returncode, done.stdout, done.stderr).complained(5, "no space left for runs", "next: free some")
+    assert leftovers(engine, name) == 0
+
+
+# Doctor and clean
+
+
+def _examined(ended: Ended) -> dict[str, Any]:
+    return {one["what"]: one for one in json.loads(ended.stdout)}
+
+
+def test_doctor_finds_everything_in_order(tmp_path: Path, image_id: str) -> None:
+    shell = Shell(tmp_path)
+    with ScriptedServer([]) as server:
+        order = ("-k", f"image={image_id}", "-k", f"model={write_profile(tmp_path, server.base_url)}")
+        as_json = shell.lmac("doctor", *order, "--json")
+        in_words = shell.lmac("doctor", *order)
+
+    assert (as_json.code, in_words.code) == (0, 0)
+    examined = _examined(as_json)
+    assert list(examined) == ["engine", "image", "model", "disk"]
+    assert all(one["ok"] and not one["fix"] for one in examined.values())
+    assert examined["image"]["said"] == image_id
+    assert [line[:3] for line in in_words.stdout.splitlines()] == ["ok "] * 4
+    assert server.requests == [], "examining costs nothing"
+
+
+def test_doctor_names_every_fault_with_its_fix(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"LMAC_CACHE": str(tmp_path / "empty")})
+    profile = write_profile(tmp_path, "http://127.0.0.1:9/v1")
+
+    ended = shell.lmac("doctor", "-k", f"model={profile}", "--json")
+
+    examined = _examined(ended)
+    assert ended.code == 5
+    assert [what for what, one in examined.items() if not one["ok"]] == ["image", "model"]
+    assert "lmac setup" in examined["image"]["fix"]
+    assert "127.0.0.1:9" in examined["model"]["said"]
+    assert all(one["fix"] for one in examined.values() if not one["ok"])
+
+
+def test_doctor_without_an_engine_goes_on_to_the_model_and_the_disk(tmp_path: Path) -> None:
+    profile = write_profile(tmp_path, "http://127.0.0.1:9/v1", server={"api_key_env": "NO_SUCH_KEY"})
+    order = ("-k", f"model={profile}", "-k", "engine_url=unix:///nonexistent/docker.sock")
+
+    ended = Shell(tmp_path).lmac("doctor", *order)
+
+    assert ended.code == 5
+    assert "Traceback" not in ended.stderr
+    assert "BAD  engine" in ended.stdout
+    assert "BAD  model" in ended.stdout
+    assert "NO_SUCH_KEY is not set" in ended.stdout
+    assert "ok   disk" in ended.stdout
+
+
+def test_clean_says_what_it_removed(tmp_path: Path) -> None:
+    cleaned = Shell(tmp_path).lmac("clean", "--json")
+
+    assert cleaned.code == 0
+    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes"}

@@ -1,0 +1,51 @@
+"""Results of jobs as boxes give them, made by hand: for tests of what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmac_sandbox import Ending, JobResult, Output
+
+Event = Mapping[str, Any]
+
+
+def output(text: str) -> Output:
+    """A stream of which nothing was cut."""
+    return Output(text.encode(), b"", len(text.encode()))
+
+
+def job_result(
+    stdout: str = "",
+    *,
+    stderr: str = "",
+    ending: Ending = Ending.EXITED,
+    exit_code: int | None = 0,
+    events: tuple[Event, ...] = (),
+) -> JobResult:
+    """A result; the exit code counts for EXITED only, as in a real one."""
+    return JobResult(
+        ending=ending,
+        exit_code=exit_code if ending is Ending.EXITED else None,
+        signal=11 if ending is Ending.SIGNALLED else None,
+        stdout=output(stdout),
+        stderr=output(stderr),
+        events=events,
+        seconds=0.1,
+        leftover_processes=0,
+    )
+
+
+def of_test(identity: str, outcome: str = "passed", text: str = "") -> Event:
+    """The event of one test."""
+    return {"kind": "test", "id": identity, "outcome": outcome, "seconds": 0.1, "text": text}
+
+
+def collected(*identities: str) -> Event:
+    """The event of what was collected."""
+    return {"kind": "collected", "ids": list(identities)}
+
+
+def finished(exit_code: int = 0) -> Event:
+    """The last event."""
+    return {"kind": "finished", "exit_code": exit_code}

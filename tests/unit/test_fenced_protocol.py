@@ -1,0 +1,231 @@
+"""The fenced form, as small models really write it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmac.messages import Action, Finish, Observation, Reply, Role
+from lmac.processor.actions import Parsed
+from lmac.processor.fenced import NOTHING_ASKED, FencedProtocol
+from lmac.tools import instruction_toolbox
+
+FORMS = instruction_toolbox().forms()
+PROTOCOL = FencedProtocol()
+
+
+def parsed(text: str, finish: Finish = Finish.STOP) -> Parsed:
+    return PROTOCOL.parse(Reply(text, finish), FORMS)
+
+
+def write(path: str, content: str) -> Action:
+    return Action("write", {"path": path, "content": content})
+
+
+ONE_FILE = {
+    "as told": "FILE: pkg/a.py\n```python\nx = 1\n```",
+    "bold": "**FILE: pkg/a.py**\n```python\nx = 1\n```",
+    "bold path alone": "**pkg/a.py**\n\n```python\nx = 1\n```",
+    "bold with colon": "**pkg/a.py:**\n```python\nx = 1\n```",
+    "heading": "### pkg/a.py\n```python\nx = 1\n```",
+    "heading in backticks": "### `pkg/a.py`\n\n```python\nx = 1\n```",
+    "numbered": "1. `pkg/a.py`\n```python\nx = 1\n```",
+    "bullet": "- pkg/a.py:\n```python\nx = 1\n```",
+    "backticks and colon": "`pkg/a.py`:\n```python\nx = 1\n```",
+    "lower case": "file: pkg/a.py\n```\nx = 1\n```",
+    "quoted": "> FILE: pkg/a.py\n```python\nx = 1\n```",
+    "info string": "```python pkg/a.py\nx = 1\n```",
+    "info string alone": "```pkg/a.py\nx = 1\n```",
+    "info string with colon": "```python:pkg/a.py\nx = 1\n```",
+    "info string with key": '```python title="pkg/a.py"\nx = 1\n```',
+    "tilde fence": "FILE: pkg/a.py\n~~~python\nx = 1\n~~~",
+    "four backticks": "FILE: pkg/a.py\n````python\nx = 1\n````",
+    "longer closing fence": "FILE: pkg/a.py\n```python\nx = 1\n`````",
+    "last fence left open": "FILE: pkg/a.py\n```python\nx = 1",
+    "carriage returns": "FILE: pkg/a.py\r\n```python\r\nx = 1\r\n```\r\n",
+    "words around it": "Sure! Here it is:\n\nFILE: pkg/a.py\n```python\nx = 1\n```\nI hope that this helps.",
+}
+
+
+@pytest.mark.parametrize("text", ONE_FILE.values(), ids=ONE_FILE.keys())
+def test_the_ways_in_which_models_name_a_file(text: str) -> None:
+    assert parsed(text) == Parsed((write("pkg/a.py", "x = 1\n"),))
+
+
+@pytest.mark.parametrize("comment", ["# pkg/a.py", "# FILE: pkg/a.py", "// pkg/a.py", "<!-- pkg/a.py -->"])
+def test_a_path_in_the_first_comment_names_the_file_and_stays_in_it(comment: str) -> None:
+    assert parsed(f"```\n{comment}\nx = 1\n```") == Parsed((write("pkg/a.py", f"{comment}\nx = 1\n"),))
+
+
+def test_several_files_and_a_command_come_in_order() -> None:
+    text = "FILE: a.py\n```python\na = 1\n```\n\n**b.py**\n```\nb = 2\n```\n\nDONE\n"
+
+    assert parsed(text) == Parsed((write("a.py", "a = 1\n"), write("b.py", "b = 2\n"), Action("done")))
+
+
+def test_a_file_that_was_cut_at_the_length_limit_is_not_written() -> None:
+    text = "FILE: a.py\n```python\na = 1\n```\nFILE: b.py\n```python\nb = "
+    result = parsed(text, Finish.LENGTH)
+
+    assert result.actions == (write("a.py", "a = 1\n"),)
+    assert "cut within b.py" in result.faults[0].text
+
+
+def test_a_whole_file_of_a_cut_reply_is_written() -> None:
+    assert parsed("FILE: a.py\n```\na = 1\n```\nNow the", Finish.LENGTH).actions == (
+        write("a.py", "a = 1\n"),
+    )
+
+
+def test_markdown_may_hold_fences_with_a_language() -> None:
+    content = "# Title\n```python\nx = 1\n```\nEnd.\n"
+
+    assert parsed(f"FILE: README.md\n```markdown\n{content}```\n") == Parsed((write("README.md", content),))
+
+
+def test_four_backticks_hold_three() -> None:
+    content = "```python\nx = 1\n```\n"
+
+    assert parsed(f"FILE: README.md\n````\n{content}````") == Parsed((write("README.md", content),))
+
+
+COMMANDS = {
+    "DONE": Action("done"),
+    "- DONE": Action("done"),
+    "**DONE**": Action("done"),
+    "`DONE`": Action("done"),
+    "DONE.": Action("done"),
+    "> DONE": Action("done"),
+    "LIST": Action("list"),
+    "TESTS": Action("tests"),
+    "READ a.py": Action("read", {"path": "a.py"}),
+    "`READ a.py`": Action("read", {"path": "a.py"}),
+    "* READ a.py 3-9": Action("read", {"path": "a.py", "lines": "3-9"}),
+    "DELETE pkg/a.py": Action("delete", {"path": "pkg/a.py"}),
+    "RUN a.py": Action("run", {"path": "a.py", "arguments": []}),
+    "RUN a.py --name 'two words'": Action("run", {"path": "a.py", "arguments": ["--name", "two words"]}),
+}
+
+
+@pytest.mark.parametrize(("line", "action"), COMMANDS.items(), ids=COMMANDS.keys())
+def test_the_ways_in_which_models_write_commands(line: str, action: Action) -> None:
+    assert parsed(f"Now:\n{line}\n") == Parsed((action,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DONE with the first part, the second one follows.",
+        "I am DONE.",
+        "When this is finished, reply DONE",
+        "Done",
+        "LIST of things to do:",
+        "```bash\npytest\n```",
+        "```sh\nREAD a.py\n```",
+        "```text\nDONE\n```",
+        "",
+        "\n \n",
+        "I cannot help with that.",
+    ],
+)
+def test_prose_and_shown_output_ask_for_nothing(text: str) -> None:
+    assert parsed(text) == Parsed((), (Observation(NOTHING_ASKED, ok=False),))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nx = 1\n```",
+        "Here it is:\n```\nx = 1\n```",
+        '```json\n{"name": "write", "arguments": {"path": "a.py"}}\n```',
+    ],
+    ids=["no path", "a sentence before it", "a tool call in JSON"],
+)
+def test_a_block_without_a_path_is_a_fault_that_shows_the_form(text: str) -> None:
+    result = parsed(text)
+
+    assert result.actions == ()
+    assert "FILE: <path>" in result.faults[0].text
+
+
+def test_commands_within_a_file_are_its_content() -> None:
+    assert parsed("FILE: a.md\n```\nDONE\nREAD b.py\n```") == Parsed((write("a.md", "DONE\nREAD b.py\n"),))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("RUN a.py 'open", "open quote"), ("READ a.py 1 2 3", "too many words"), ("READ a b c", "READ <path>")],
+)
+def test_a_malformed_command_is_a_fault_that_shows_its_form(line: str, told: str) -> None:
+    result = parsed(line)
+
+    assert result.actions == ()
+    assert told in result.faults[0].text
+    assert not result.faults[0].ok
+
+
+PIECES = st.sampled_from(
+    [
+        "```",
+        "````",
+        "~~~",
+        "FILE: ",
+        "a.py",
+        "\n",
+        "\r\n",
+        "DONE",
+        "READ ",
+        "**",
+        "`",
+        "# ",
+        " ",
+        "'",
+        "x",
+        ".md",
+    ]
+)
+
+
+@given(st.text(max_size=200) | st.lists(PIECES, max_size=40).map("".join), st.sampled_from(Finish))
+def test_whatever_a_reply_holds_it_is_read(text: str, finish: Finish) -> None:
+    result = parsed(text, finish)
+
+    assert result.actions or result.faults
+    assert not any(fault.ok for fault in result.faults)
+
+
+LINES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30).filter(
+    lambda line: not line.lstrip().startswith(("```", "~~~"))
+)
+"""Lines as files hold them; a fence within one needs a longer fence around it."""
+
+
+@given(st.lists(LINES, max_size=10), st.sampled_from(["```", "````", "```python", "~~~"]))
+def test_what_is_written_in_a_fence_arrives_byte_for_byte(lines: list[str], fence: str) -> None:
+    content = "".join(f"{line}\n" for line in lines)
+    closing = fence.removesuffix("python")
+
+    assert parsed(f"FILE: a/b.txt\n{fence}\n{content}{closing}\n") == Parsed((write("a/b.txt", content),))
+
+
+@given(st.lists(LINES, min_size=1, max_size=10), st.sampled_from(["a.py", "b/c.txt"]))
+def test_a_file_that_was_shown_is_read_back_as_the_same_file(lines: list[str], path: str) -> None:
+    content = "".join(f"{line}\n" for line in lines)
+
+    assert parsed(PROTOCOL.shown_file(path, content)) == Parsed((write(path, content),))
+
+
+def test_the_manual_names_every_command_and_no_write() -> None:
+    manual = PROTOCOL.manual(FORMS)
+
+    for command in ("READ <path>", "LIST", "DELETE <path>", "RUN <path>", "TESTS", "DONE"):
+        assert command in manual
+    assert "WRITE" not in manual
+    assert PROTOCOL.specs(FORMS) == ()
+
+
+def test_what_was_heard_is_one_message_of_the_user() -> None:
+    heard = PROTOCOL.heard([Observation("one", ok=True), Observation("two", ok=False)], "three")
+
+    assert [(message.role, message.text) for message in heard] == [(Role.USER, "one\n\ntwo\n\nthree")]

@@ -1,0 +1,374 @@
+"""What the machine does next: it halts whatever a model does, and completes on green reports alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
+from typing import assert_never
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmac.budget import Spent
+from lmac.evaluation import CheckResult, Report, Verdict
+from lmac.messages import Action
+from lmac.program import Instruction, Program
+from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.transitions import (
+    CHECKS_ARE_RED,
+    NOTHING_WRITTEN,
+    Advance,
+    Ask,
+    AskForProgram,
+    AssumeProgram,
+    CarryOut,
+    Decision,
+    Evaluate,
+    Halt,
+    MachineLimits,
+    MachineState,
+    OnGivenUp,
+    OpenWindow,
+    Outcome,
+    RefuseFinish,
+    Restart,
+    decide,
+)
+from lmac_sandbox import Ending
+
+LIMITS = MachineLimits(program_tries=2, turns=3, repeats=2, attempts=2)
+PROGRAM = Program((Instruction("first"), Instruction("second")))
+WORKING = MachineState(
+    registry=InstructionRegistry(PROGRAM), window_open=True, store_digest="new", opening_digest="old"
+)
+
+
+def report_on(digest: str, verdict: Verdict = Verdict.PASSED) -> Report:
+    ending = Ending.TIMED_OUT if verdict is Verdict.BROKEN_OFF else Ending.EXITED
+    return Report(digest, (CheckResult("tests", verdict, ending),))
+
+
+def test_a_program_is_asked_for_until_its_tries_are_spent() -> None:
+    assert decide(MachineState(), LIMITS) == AskForProgram()
+    assert decide(MachineState(program_tries=2), LIMITS) == AssumeProgram()
+
+
+def test_a_write_is_judged_before_the_next_call() -> None:
+    assert decide(WORKING, LIMITS) == Evaluate()
+    assert decide(replace(WORKING, report=report_on("new")), LIMITS) == Ask()
+
+
+def test_a_finish_on_a_green_report_of_these_files_completes_the_instruction() -> None:
+    state = replace(WORKING, finish_requested=True, report=report_on("new"))
+
+    assert decide(state, LIMITS) == Advance(InstructionEnd.COMPLETED)
+
+
+def test_a_report_on_older_files_does_not_close_the_instruction() -> None:
+    state = replace(WORKING, finish_requested=True, report=report_on("older"))
+
+    assert decide(state, LIMITS) == Evaluate()
+
+
+@pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.PASSED])
+def test_whatever_is_no_pass_refuses_the_finish(verdict: Verdict) -> None:
+    state = replace(WORKING, finish_requested=True, report=report_on("new", verdict))
+
+    assert decide(state, LIMITS) == RefuseFinish(CHECKS_ARE_RED)
+
+
+def test_a_report_without_any_check_refuses_the_finish() -> None:
+    state = replace(WORKING, finish_requested=True, report=Report("new", ()))
+
+    assert decide(state, LIMITS) == RefuseFinish(CHECKS_ARE_RED)
+
+
+def test_a_finish_without_any_write_is_refused_once() -> None:
+    untouched = replace(WORKING, opening_digest="new", finish_requested=True, report=report_on("new"))
+
+    assert decide(untouched, LIMITS) == RefuseFinish(NOTHING_WRITTEN)
+    assert decide(replace(untouched, unchanged_finish_refused=True), LIMITS) == Advance(
+        InstructionEnd.COMPLETED
+    )
+
+
+def test_pending_actions_come_before_everything_else_in_a_window() -> None:
+    state = replace(WORKING, pending=(Action("list"),), finish_requested=True, turns=9, window_overflows=True)
+
+    assert decide(state, LIMITS) == CarryOut()
+
+
+@pytest.mark.parametrize(
+    ("spent", "reason"),
+    [
+        ({"turns": 3}, "3 turns"),
+        ({"repeats": 2}, "same reply"),
+        ({"window_overflows": True}, "window is full"),
+    ],
+)
+def test_a_spent_window_ends_in_a_restart_then_is_given_up(spent: dict[str, object], reason: str) -> None:
+    state = replace(WORKING, report=report_on("new", Verdict.FAILED), **spent)  # type: ignore[arg-type]  # fields vary
+    first = decide(state, LIMITS)
+    again = replace(state, registry=InstructionRegistry(PROGRAM, attempts=1))
+
+    assert isinstance(first, Restart)
+    assert reason in first.reason
+    assert decide(again, LIMITS) == Advance(InstructionEnd.GIVEN_UP)
+    assert decide(again, replace(LIMITS, on_given_up=OnGivenUp.STOP)) == Halt(Outcome.INSTRUCTION_GIVEN_UP)
+
+
+def test_one_instruction_given_up_is_the_outcome_of_the_whole_run() -> None:
+    ends = (InstructionEnd.GIVEN_UP, InstructionEnd.COMPLETED)
+    state = MachineState(registry=InstructionRegistry(PROGRAM, ends=ends))
+
+    assert decide(state, LIMITS) == Halt(Outcome.INSTRUCTION_GIVEN_UP)
+
+
+@pytest.mark.parametrize("field_name", ["turns", "repeats", "attempts"])
+def test_limits_that_leave_no_room_for_a_call_are_refused(field_name: str) -> None:
+    with pytest.raises(ValueError, match=field_name):
+        MachineLimits(**{field_name: 0})  # type: ignore[arg-type]  # the field varies
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a scripted model does with one call."""
+
+    gives_program: int = 0
+    """Instructions of its program; 0 for none."""
+    words: int = 0
+    """Replies with the same number are the same words."""
+    writes: int | None = None
+    """The store becomes this digest."""
+    asks_for_tests: bool = False
+    finishes: bool = False
+    overflows: bool = False
+    spends_budget: bool = False
+
+
+BEHAVIOURS = st.builds(
+    Behaviour,
+    gives_program=st.integers(0, 3),
+    words=st.integers(0, 3),
+    writes=st.none() | st.integers(0, 3),
+    asks_for_tests=st.booleans(),
+    finishes=st.booleans(),
+    overflows=st.sampled_from([False] * 9 + [True]),
+    spends_budget=st.sampled_from([False] * 30 + [True]),
+)
+LIMIT_VALUES = st.builds(
+    MachineLimits,
+    program_tries=st.integers(0, 3),
+    turns=st.integers(1, 4),
+    repeats=st.integers(1, 3),
+    attempts=st.integers(1, 3),
+    on_given_up=st.sampled_from(OnGivenUp),
+)
+
+
+@dataclass
+class Simulator:
+    """Updates the state as the control unit does, without a store, a sandbox or a model."""
+
+    limits: MachineLimits
+    behaviours: Iterator[Behaviour]
+    green_digests: frozenset[str]
+    state: MachineState = field(default_factory=lambda: MachineState(store_digest="0", opening_digest="0"))
+    decisions: list[Decision] = field(default_factory=list)
+    calls: int = 0
+    last_words: int | None = None
+
+    def run(self, most_decisions: int) -> Outcome:
+        while len(self.decisions) < most_decisions:
+            decision = decide(self.state, self.limits)
+            self.decisions.append(decision)
+            if isinstance(decision, Halt):
+                return decision.outcome
+            self._demand_sound(decision)
+            self._carry_out(decision)
+        raise AssertionError(f"no halt within {most_decisions} decisions: {self.decisions[-20:]}")
+
+    def _demand_sound(self, decision: Decision) -> None:
+        if decision == Advance(InstructionEnd.COMPLETED):
+            report = self.state.report
+            assert report is not None
+            assert report.green
+            assert report.store_digest == self.state.store_digest
+            assert self.state.finish_requested
+        if self.state.budget_spent is not None:
+            raise AssertionError(f"{decision} after the budget was spent")
+
+    def _carry_out(self, decision: Decision) -> None:
+        state = self.state
+        match decision:
+            case AskForProgram():
+                self.state = replace(state, program_tries=state.program_tries + 1)
+                self._take_program(self._call().gives_program)
+            case AssumeProgram():
+                self._take_program(1)
+            case OpenWindow():
+                assert state.registry is not None
+                opening = state.opening_digest if state.registry.attempts else state.store_digest
+                self.last_words = None
+                self.state = replace(
+                    state,
+                    window_open=True,
+                    turns=0,
+                    repeats=0,
+                    window_overflows=False,
+                    opening_digest=opening,
+                )
+            case Ask():
+                self._ask()
+            case CarryOut():
+                self._carry_out_action()
+            case Evaluate():
+                verdict = Verdict.PASSED if state.store_digest in self.green_digests else Verdict.FAILED
+                report = report_on(state.store_digest, verdict)
+                self.state = replace(state, report=report, evaluation_requested=False)
+            case RefuseFinish(reason):
+                unchanged = state.unchanged_finish_refused or reason == NOTHING_WRITTEN
+                self.state = replace(state, finish_requested=False, unchanged_finish_refused=unchanged)
+            case Advance(end):
+                assert state.registry is not None
+                self._leave(state.registry.advance(end, ""))
+            case Restart():
+                assert state.registry is not None
+                self._leave(state.registry.restart(""))
+            case Halt():
+                raise AssertionError("a halt is not carried out")
+            case _:
+                assert_never(decision)
+
+    def _call(self) -> Behaviour:
+        self.calls += 1
+        behaviour = next(self.behaviours)
+        if behaviour.spends_budget:
+            self.state = replace(self.state, budget_spent=Spent.TOKENS)
+        return behaviour
+
+    def _take_program(self, instructions: int) -> None:
+        if instructions:
+            program = Program(tuple(Instruction(str(number)) for number in range(instructions)))
+            self.state = replace(self.state, registry=InstructionRegistry(program))
+
+    def _ask(self) -> None:
+        self.state = replace(self.state, turns=self.state.turns + 1)
+        behaviour = self._call()
+        if behaviour.overflows:
+            self.state = replace(self.state, window_overflows=True)
+            return
+        actions = [
+            *([Action("write", {"digest": behaviour.writes})] if behaviour.writes is not None else []),
+            *([Action("tests")] if behaviour.asks_for_tests else []),
+            *([Action("done")] if behaviour.finishes else []),
+        ]
+        repeats = self.state.repeats + 1 if behaviour.words == self.last_words else 0
+        self.last_words = behaviour.words
+        self.state = replace(self.state, pending=tuple(actions), finish_requested=False, repeats=repeats)
+
+    def _carry_out_action(self) -> None:
+        action, *rest = self.state.pending
+        self.state = replace(
+            self.state,
+            pending=tuple(rest),
+            store_digest=str(action.arguments["digest"])
+            if action.name == "write"
+            else self.state.store_digest,
+            finish_requested=self.state.finish_requested or action.name == "done",
+            evaluation_requested=self.state.evaluation_requested or action.name == "tests",
+        )
+
+    def _leave(self, registry: InstructionRegistry) -> None:
+        self.state = replace(
+            self.state,
+            registry=registry,
+            window_open=False,
+            window_overflows=False,
+            finish_requested=False,
+            unchanged_finish_refused=False,
+        )
+
+
+def most_decisions(limits: MachineLimits) -> int:
+    """The longest run that the limits allow.
+
+    A turn is at most a call, three actions, one evaluation and one refusal; a window opens and closes.
+    """
+    window = 2 + limits.turns * 6
+    return limits.program_tries + 2 + 3 * limits.attempts * window
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    limits=LIMIT_VALUES,
+    behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=40),
+    green=st.frozensets(st.sampled_from("0123")),
+)
+def test_whatever_a_model_does_the_machine_halts_within_its_limits(
+    limits: MachineLimits, behaviours: list[Behaviour], green: frozenset[str]
+) -> None:
+    scripted = Simulator(limits, chain(behaviours, repeat(behaviours[-1])), green)
+    outcome = scripted.run(most_decisions(limits))
+    registry = scripted.state.registry
+
+    assert scripted.calls <= limits.program_tries + 3 * limits.attempts * limits.turns
+    if outcome is Outcome.COMPLETED:
+        assert registry is not None
+        assert set(registry.ends) == {InstructionEnd.COMPLETED}
+        assert registry.finished
+    if not green:
+        assert outcome is not Outcome.COMPLETED
+
+
+def test_the_same_words_again_and_again_are_given_up_after_every_attempt() -> None:
+    scripted = Simulator(LIMITS, repeat(Behaviour(gives_program=1, words=1)), frozenset("0"))
+
+    assert scripted.run(most_decisions(LIMITS)) is Outcome.INSTRUCTION_GIVEN_UP
+    assert sum(isinstance(decision, OpenWindow) for decision in scripted.decisions) == LIMITS.attempts
+    assert scripted.calls == 1 + LIMITS.attempts * (LIMITS.repeats + 1)
+
+
+STATES = st.builds(
+    MachineState,
+    registry=st.none()
+    | st.builds(
+        InstructionRegistry,
+        st.just(PROGRAM),
+        attempts=st.integers(0, 3),
+        ends=st.lists(st.sampled_from(InstructionEnd), max_size=1).map(tuple),
+    ),
+    program_tries=st.integers(0, 4),
+    window_open=st.booleans(),
+    turns=st.integers(0, 9),
+    repeats=st.integers(0, 9),
+    pending=st.sampled_from([(), (Action("list"),)]),
+    finish_requested=st.booleans(),
+    window_overflows=st.booleans(),
+    store_digest=st.sampled_from("01"),
+    opening_digest=st.sampled_from("01"),
+    unchanged_finish_refused=st.booleans(),
+    evaluation_requested=st.booleans(),
+    report=st.none() | st.builds(report_on, st.sampled_from("01"), st.sampled_from(Verdict)),
+)
+
+
+@given(STATES, st.sampled_from(Spent), LIMIT_VALUES)
+def test_a_spent_budget_halts_from_every_state(
+    state: MachineState, spent: Spent, limits: MachineLimits
+) -> None:
+    assert decide(replace(state, budget_spent=spent), limits) == Halt(Outcome.BUDGET_SPENT)
+
+
+@given(STATES, LIMIT_VALUES)
+def test_completion_is_decided_on_a_green_report_of_the_store_at_hand_only(
+    state: MachineState, limits: MachineLimits
+) -> None:
+    if decide(state, limits) == Advance(InstructionEnd.COMPLETED):
+        assert state.report is not None
+        assert state.report.green
+        assert state.report.store_digest == state.store_digest
+        assert state.finish_requested
+        assert not state.pending
