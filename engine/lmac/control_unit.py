@@ -247,7 +247,7 @@ class ControlUnit:
         )
 
     def _summary(self, end: InstructionEnd | None) -> str:
-        """The processor's own words; the listing when there are none, or no call for them fits window or budget."""
+        """The processor's own words; the listing if none come, or no call for them fits window or budget."""
         text = self._briefing.summary_question(self._registry, end)
         sampling = replace(self._sampling(self._registry.attempts), reply_tokens=SUMMARY_TOKENS)
         try:

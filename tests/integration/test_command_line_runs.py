@@ -143,7 +143,6 @@ def test_an_unknown_run_is_named_with_the_runs_that_are_there(
 
 FAULTS = {
     "unauthorized": ("answered 401", "next: check the key"),
-    "no_credit": ("429", "next:"),
     "busy_for_an_hour": ("429", "next:"),
     "fault": ("500", "next:"),
     "html": ("no chat completion", "next: check that `base_url`"),
@@ -217,7 +216,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_in_the_engine(
             check=False,
         )
 
-    Ended(done.returncode, done.stdout, done.stderr).complained(5, "no space left for runs", "next: free some")
+    Ended(done.returncode, done.stdout, done.stderr).complained(5, "no space left for runs", "next:", "`runs_folder`")
     assert leftovers(engine, name) == 0
 
 

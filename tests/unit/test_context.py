@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.context import CAUTION, ContextWindow, TokenMeter, Turn
-from lmac.messages import Message, Observation, Reply, Role, ToolCall, ToolSpec, Usage
 from lmac.messages import Finish as ReplyFinish
+from lmac.messages import Message, Observation, Reply, Role, ToolCall, ToolSpec, Usage
 from lmac.processor.native import NativeProtocol
 
 PREFIX = (Message(Role.SYSTEM, "You write."), Message(Role.USER, "Write it."))

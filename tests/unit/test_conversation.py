@@ -239,12 +239,12 @@ def test_a_summary_leaves_out_the_oldest_turns_and_fits(journal: Journal) -> Non
     conversation = opened(journal, processor)
     for text in ("first", "second", "third"):
         conversation.ask(SAMPLING)
-        conversation.hear(Observation(text + " x" * 350, ok=True))
+        conversation.hear(Observation(text + " x" * 480, ok=True))
 
     assert conversation.overflows()
     assert conversation.summarize("Sum up.", Sampling(0.2, 30)) == "all of it"
     sent = processor.requests[-1]
-    texts = [message.text.split(" ")[0] for message in sent.messages[len(PREFIX) :: 1]]
+    texts = [message.text.split(" ")[0] for message in sent.messages]
     assert sent.messages[: len(PREFIX)] == PREFIX
     assert "first" not in texts
     assert sent.messages[-1].text.endswith("Sum up.")
