@@ -27,10 +27,13 @@ def untrusted(text: str) -> str:
 
 
 def render_report(report: Report, most_characters: int) -> str:
-    """One line a check, then what blocks, as far as there is room; the rest is counted."""
+    """One line a check, then the faults of the first one that names any, as far as there is room.
+
+    What fails later fails for what failed first: tests of a file with an undefined name say nothing more.
+    """
     lines = [_line(result) for result in report.results]
     room = most_characters - sum(len(line) + 1 for line in lines)
-    faults = [fault for result in report.results for fault in _faults(result)]
+    faults = next((found for result in report.results if (found := list(_faults(result)))), [])
     shown = 0
     for text in faults:
         if len(text) > room and shown:

@@ -65,7 +65,8 @@ def parse_yaml(text: str, name: str) -> YamlSource:
     with _no_yaml_named(name):
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = dict(_lines(node, (), name)) if node is not None else {}
-        content = yaml.safe_load(text) if node is not None else {}
+        content = yaml.safe_load(text)
+    content = {} if content is None else content
     if not isinstance(content, dict):
         raise ConfigError(
             f"{name}: a mapping of keys to values is expected, this is {type(content).__name__}"

@@ -72,7 +72,11 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "config no mapping": (CONFIG, ("task.md", "-c", "list.yaml"), ("list.yaml", "a mapping of keys")),
     "override without value": (CONFIG, ("task.md", "-k", "seed"), ("-k seed", "such as -k")),
     "override unknown": (CONFIG, ("task.md", "-k", "sead=1"), ("`sead`", "did you mean `seed`?", "next:")),
-    "override of wrong type": (CONFIG, ("task.md", "-k", "ready_boxes=many"), ("`ready_boxes`", "'many'", "next:")),
+    "override of wrong type": (
+        CONFIG,
+        ("task.md", "-k", "ready_boxes=many"),
+        ("`ready_boxes`", "'many'", "next:"),
+    ),
     "profile unknown": (CONFIG, ("task.md", "-k", "model=gpt-9"), ("'gpt-9'", "shipped are", "next:")),
     "profile missing": (CONFIG, ("task.md", "-k", "model=./no.yaml"), ("no.yaml", "next: check the path")),
     "key missing": (
@@ -85,7 +89,11 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
         ("task.md", "-k", "model=./server.yaml", "--id", "taken"),
         ("runs/taken exists already", "next: choose another --id"),
     ),
-    "run id a path": (CONFIG, ("task.md", "-k", "model=./server.yaml", "--id", "../up"), ("'../up'", "letters")),
+    "run id a path": (
+        CONFIG,
+        ("task.md", "-k", "model=./server.yaml", "--id", "../up"),
+        ("'../up'", "letters"),
+    ),
     "suite missing": (CONFIG, ("task.md", "--acceptance", "nowhere"), ("nowhere", "next: check the path")),
     "suite without tests": (CONFIG, ("task.md", "--acceptance", "no_tests"), ("no test_*.py", "next:")),
     "option unknown": (CONFIG, ("task.md", "--fast"), ("--fast", "--help")),
@@ -199,7 +207,9 @@ def test_help_takes_less_than_half_a_second() -> None:
     assert _best_of_five_seconds([str(LMAC), "--help"]) < 0.5
 
 
-@pytest.mark.parametrize("command", ["run", "show", "setup", "doctor", "clean", "images build", "images lock"])
+@pytest.mark.parametrize(
+    "command", ["run", "show", "setup", "doctor", "clean", "images build", "images lock"]
+)
 def test_every_command_explains_itself_with_an_example(shell: Shell, command: str) -> None:
     ended = shell.lmac(*command.split(), "--help")
 

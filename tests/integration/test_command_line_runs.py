@@ -202,13 +202,13 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_in_the_engine(
     (tmp_path / "runs").mkdir()
     name = run_id()
     mount = f'mount -t tmpfs -o size={size_kib}k tmpfs runs && exec "$@"'
+    command = [LMAC, "run", "Write doubling.py.", "-c", "config.yaml", "--id", name]
     as_root = [] if Path("/proc/self").stat().st_uid == 0 else ["--user", "--map-root-user"]
     filling = {f"long_{number}.py": f"# {number}\n" + "X = 1\n" * 2000 for number in range(6)}
     with ScriptedServer([ONE_STEP, wrote({**filling, **GREEN_FILES}), DONE]) as server:
         write_config(tmp_path, write_profile(tmp_path, server.base_url), image_id)
         done = subprocess.run(
-            ["unshare", "--mount", *as_root, "sh", "-c", mount, "sh", LMAC]
-            + ["run", "Write doubling.py.", "-c", "config.yaml", "--id", name],
+            ["unshare", "--mount", *as_root, "sh", "-c", mount, "sh", *command],
             cwd=tmp_path,
             env=Shell(tmp_path).environment(),
             capture_output=True,
@@ -216,7 +216,9 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_in_the_engine(
             check=False,
         )
 
-    Ended(done.returncode, done.stdout, done.stderr).complained(5, "no space left for runs", "next:", "`runs_folder`")
+    Ended(done.returncode, done.stdout, done.stderr).complained(
+        5, "no space left for runs", "next:", "`runs_folder`"
+    )
     assert leftovers(engine, name) == 0
 
 

@@ -34,17 +34,16 @@ from scripted_runs import (
     scripted_order,
     wrote,
 )
-from scripted_server import Body, Says, Scripted, ScriptedServer, called, heard_last, spoken
+from scripted_server import Says, Scripted, ScriptedServer, called, heard_last, spoken
 
 pytestmark = pytest.mark.engine
 
-ACCEPTANCE = {
-    "test_secret_acceptance.py": b"from doubling import double\n\n\ndef test_zebra():\n    assert double(21) == 42\n"
-}
+ZEBRA = b"from doubling import double\n\n\ndef test_zebra():\n    assert double(21) == 42\n"
+ACCEPTANCE = {"test_secret_acceptance.py": ZEBRA}
 SECOND_FILES = {
     "pkg/__init__.py": "",
     "pkg/halving.py": "def half(number: int) -> int:\n    return number // 2\n",
-    "test_halving.py": "from pkg.halving import half\n\n\ndef test_halves() -> None:\n    assert half(8) == 4\n",
+    "test_halving.py": "from pkg.halving import half\n\n\ndef test_it() -> None:\n    assert half(8) == 4\n",
 }
 TWO_STEPS = [
     {"text": "Write doubling.py.", "files": ["doubling.py", "test_doubling.py"]},
@@ -178,9 +177,7 @@ def test_every_request_but_the_first_of_a_window_begins_with_the_one_before_it(c
         assert after["messages"][: len(before["messages"])] == before["messages"]
 
 
-def _run(
-    folder: Path, image_id: str, script: Any, context_tokens: int = 1_000_000, **order: Any
-) -> Finished:
+def _run(folder: Path, image_id: str, script: Any, context_tokens: int = 1_000_000, **order: Any) -> Finished:
     """One run from its script to its end; the strict server must have refused nothing unless it was to."""
     with ScriptedServer(script, context_tokens=context_tokens) as server:
         made = scripted_order(folder, server, image_id, **order)
@@ -250,9 +247,7 @@ def test_writes_outside_the_store_become_observations_and_write_nothing(
     attempts = [called(("write", {"path": path, "content": "import os\n"})) for path in BAD_PATHS]
     program = called(("program", {"instructions": TWO_STEPS[:1]}))
     script = [program, *attempts, native_wrote(GREEN_FILES), NATIVE_DONE]
-    done = _run(
-        tmp_path, image_id, script, protocol="native", config={"machine": {"turns": 20}}
-    )
+    done = _run(tmp_path, image_id, script, protocol="native", config={"machine": {"turns": 20}})
 
     told = observations(done.folder)[: len(BAD_PATHS)]
     for path, text in zip(BAD_PATHS, told, strict=True):
@@ -283,7 +278,9 @@ def test_calls_of_one_reply_are_carried_out_in_order_until_one_fails_and_all_are
     assert told[0] == "Wrote doubling.py (1 lines)."
     assert told[1] == "Wrote doubling.py (3 lines)."
     assert "absent.py" in told[2]
-    assert told[3:] == [f"{name} was not carried out: an action before it failed." for name in ("delete", "done")]
+    assert told[3:] == [
+        f"{name} was not carried out: an action before it failed." for name in ("delete", "done")
+    ]
     last_calls = done.server.turns[3]["messages"]
     assert "are no JSON" in spoken({"messages": last_calls})
     assert "Did you mean write?" in spoken({"messages": last_calls})
@@ -369,5 +366,3 @@ def test_a_run_folder_that_exists_is_not_touched(tmp_path: Path, image_id: str, 
     assert list(order.folder.iterdir()) == []
     assert server.requests == []
     assert leftovers(engine, order.folder.name) == 0
-
-

@@ -99,11 +99,12 @@ def _always_red(body: Body) -> Scripted:
         written = "halving.py" in heard_last(body) and "The checks pass" in heard_last(body)
         halving = {
             "halving.py": MODULE.replace("double", "half").replace("* 2", "// 2"),
-            "test_halving.py": "from halving import half\n\n\ndef test_half() -> None:\n    assert half(4) == 2\n",
+            "test_halving.py": "from halving import half\n\n\ndef test_it() -> None:\n    assert half(4) == 2\n",
             **GREEN_FILES,
         }
         return DONE if written else wrote(halving)
-    return wrote({**RED_FILES, "doubling.py": f"# {len(body['messages'])} {body['seed']}\n{RED_FILES['doubling.py']}"})
+    mark = f"# {len(body['messages'])} {body['seed']}\n"
+    return wrote({**RED_FILES, "doubling.py": mark + RED_FILES["doubling.py"]})
 
 
 def test_an_instruction_that_uses_up_its_attempts_is_given_up_and_the_next_one_goes_on(
@@ -116,8 +117,13 @@ def test_an_instruction_that_uses_up_its_attempts_is_given_up_and_the_next_one_g
     assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
     assert result.exit_code == 1
     assert (result.instructions, result.instructions_completed) == (2, 1)
-    assert [event.data["end"] for event in events(order.folder, "instruction_end")] == ["given up", "completed"]
-    assert [event.data["reason"] for event in events(order.folder, "restart")] == ["2 turns did not complete it"]
+    assert [event.data["end"] for event in events(order.folder, "instruction_end")] == [
+        "given up",
+        "completed",
+    ]
+    assert [event.data["reason"] for event in events(order.folder, "restart")] == [
+        "2 turns did not complete it"
+    ]
     assert "halving.py" in delivered(order.folder)
     assert server.refused == []
 
@@ -178,7 +184,10 @@ EATS = "def test_it() -> None:\n    hoard = [bytearray(2**20) for _ in range(400
 LEAVES = "import os\n\n\ndef test_it() -> None:\n    os._exit(0)\n"
 LEAVES_AT_IMPORT = "import os\n\nos._exit(0)\n\n\ndef test_it() -> None:\n    pass\n"
 RAISES_EXIT = "import sys\n\n\ndef test_it() -> None:\n    pass\n\n\nsys.exit(0)\n"
-FLOODS = "def test_it(capfd) -> None:\n    with capfd.disabled():\n        while True:\n            print('x' * 65536)\n"
+FLOODS = (
+    "def test_it(capfd) -> None:\n    with capfd.disabled():\n"
+    "        while True:\n            print('x' * 65536)\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +229,7 @@ def test_a_program_that_hangs_is_told_of_and_the_run_goes_on(tmp_path: Path, ima
         Says("RUN hang.py"),
         DONE,
     ]
-    order, result, server = _run(
-        tmp_path, image_id, script, config={"box": {**SMALL_BOX, "wall_seconds": 3}}
-    )
+    order, result, server = _run(tmp_path, image_id, script, config={"box": {**SMALL_BOX, "wall_seconds": 3}})
 
     assert "Ran hang.py: timed_out." in heard_last(server.turns[3])
     assert result.exit_code == 0

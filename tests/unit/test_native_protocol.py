@@ -51,6 +51,18 @@ def test_arguments_that_are_no_object_are_a_fault_of_that_call(arguments: str) -
     assert fault.call_id == "c0"
 
 
+@pytest.mark.parametrize("levels", [17, 500, 900, 980, 990])
+def test_arguments_that_are_nested_too_deeply_are_a_fault_of_that_call(levels: int) -> None:
+    result = parsed('{"a":' * levels + "1" + "}" * levels)
+
+    assert result.actions == ()
+    assert [(fault.ok, fault.call_id) for fault in result.faults] == [(False, "c0")]
+
+
+def test_a_program_is_not_nested_too_deeply() -> None:
+    assert parsed('{"instructions": [{"text": "x", "files": ["a.py"]}]}').actions
+
+
 def test_a_reply_without_a_call_is_told_so() -> None:
     assert parsed() == Parsed((), (Observation(NO_CALL, ok=False),))
 

@@ -11,6 +11,9 @@ from lmac.processor.actions import Parsed, ProtocolName, ToolForm
 
 NO_CALL = "Your reply called no tool. Call a tool to act, or `done` when the instruction is complete."
 
+NESTING = 16
+"""Of arguments; what is deeper could be read and then not be journalled."""
+
 
 @dataclass(frozen=True, slots=True)
 class NativeProtocol:
@@ -84,4 +87,18 @@ def _action(call: ToolCall, finish: Finish) -> Action | Observation:
         return Observation(
             f"The arguments of {call.name} are no JSON object.", ok=False, call_id=call.call_id
         )
+    if _is_deeper(arguments, NESTING):
+        return Observation(
+            f"The arguments of {call.name} are nested deeper than {NESTING} levels.",
+            ok=False,
+            call_id=call.call_id,
+        )
     return Action(call.name, arguments, call_id=call.call_id)
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects stand within one another more often than that."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)

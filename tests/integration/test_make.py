@@ -1,0 +1,144 @@
+"""What a user types first: the Makefile and the two scripts behind it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+PROVIDE_ENGINE = CHECKOUT / "sandbox" / "provide_engine.sh"
+
+
+def run(*argv: str | Path, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end, with what it says on both streams."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(argv, cwd=cwd, env={**own, **environment}, capture_output=True, text=True)
+
+
+def write_program(path: Path, text: str) -> Path:
+    """A shell script that can be started."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def traps(tmp_path: Path) -> Path:
+    """Stand-ins for what changes a machine, first on the path; each use leaves a line in `touched`."""
+    folder = tmp_path / "traps"
+    for name in ("apt-get", "dockerd", "sudo", "systemctl"):
+        write_program(folder / name, f'echo "{name} $*" >>"{tmp_path}/touched"')
+    return folder
+
+
+def test_make_alone_lists_every_target_in_one_line_each() -> None:
+    targets = re.search(r"^\.PHONY: (.+)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    assert targets
+
+    listed = run("make").stdout.splitlines()
+
+    assert [line.split()[1] for line in listed] == targets[1].split()
+    assert all(len(line.split()) > 3 for line in listed)
+
+
+@pytest.mark.engine
+def test_an_engine_that_answers_is_left_alone_without_a_word(traps: Path) -> None:
+    done = run("sh", PROVIDE_ENGINE, PATH=f"{traps}:{os.environ['PATH']}")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (traps.parent / "touched").exists()
+
+
+@pytest.mark.parametrize("address", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1", "nonsense"])
+def test_a_named_engine_that_is_silent_is_an_error_and_nothing_is_installed(
+    traps: Path, address: str
+) -> None:
+    done = run("sh", PROVIDE_ENGINE, PATH=f"{traps}:{os.environ['PATH']}", DOCKER_HOST=address)
+
+    assert done.returncode == 5
+    assert f"nothing answers at DOCKER_HOST={address}" in done.stderr
+    assert "next: start that engine, or unset DOCKER_HOST" in done.stderr
+    assert not (traps.parent / "touched").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose environment stands; its Python notes what it is called with."""
+    folder = tmp_path / "checkout"
+    (folder / "engine").mkdir(parents=True)
+    shutil.copy(CHECKOUT / "engine" / "provide_venv.sh", folder / "engine")
+    (folder / "pyproject.toml").write_text("[project]\n")
+    write_program(folder / "new-python", f'{NOTES_CALLS}; if [ "$2" = venv ]; then {MAKES_VENV}; fi')
+    assert set_up(folder).returncode == 0
+    (folder / "calls").unlink()
+    return folder
+
+
+NOTES_CALLS = 'echo "$0 $*" >>calls'
+MAKES_VENV = "mkdir -p .venv/bin; for made in python lmac; do cp new-python .venv/bin/$made; done"
+
+
+def set_up(folder: Path) -> subprocess.CompletedProcess[str]:
+    return run("sh", "engine/provide_venv.sh", cwd=folder, PYTHON="./new-python")
+
+
+def calls(folder: Path) -> str:
+    return (folder / "calls").read_text() if (folder / "calls").exists() else ""
+
+
+def test_an_environment_that_stands_is_not_set_up_again(checkout: Path) -> None:
+    done = set_up(checkout)
+
+    assert (done.returncode, done.stdout, calls(checkout)) == (0, "", "")
+
+
+def test_a_changed_pyproject_installs_into_the_same_environment(checkout: Path) -> None:
+    (checkout / "pyproject.toml").write_text("[project]\nname = 'lmac'\n")
+
+    said = set_up(checkout).stdout
+
+    assert said.count("\n") == 1
+    assert "pip install" in calls(checkout)
+    assert "venv --clear" not in calls(checkout)
+
+
+def test_a_moved_checkout_gets_a_new_environment(checkout: Path) -> None:
+    moved = checkout.rename(checkout.with_name("moved"))
+
+    set_up(moved)
+
+    assert "-m venv --clear .venv" in calls(moved)
+
+
+def test_a_failed_installation_is_tried_again(checkout: Path) -> None:
+    write_program(checkout / ".venv/bin/python", f'{NOTES_CALLS}; [ "$2" != pip ]')
+    (checkout / "pyproject.toml").write_text("[project]\nname = 'lmac'\n")
+
+    failed, again = set_up(checkout), set_up(checkout)
+
+    assert (failed.returncode, again.returncode) == (2, 2)
+    assert "next: check the network" in failed.stderr
+
+
+def test_a_python_that_is_too_old_is_named(checkout: Path) -> None:
+    shutil.rmtree(checkout / ".venv")
+    write_program(checkout / "new-python", 'if [ "$1" = --version ]; then echo Python 3.9.2; else exit 1; fi')
+
+    done = set_up(checkout)
+
+    assert done.returncode == 2
+    assert "Python 3.11 or newer is needed; found: Python 3.9.2" in done.stderr
+    assert "PYTHON=/path/to/python3" in done.stderr
+
+
+def test_ci_types_what_the_readme_tells_a_user() -> None:
+    script = CHECKOUT / ".ci" / "run"
+
+    assert os.access(script, os.X_OK)
+    assert "for target in check test test-all; do" in script.read_text()

@@ -1,0 +1,256 @@
+"""What checks read out of a job: only the clean case is a pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from job_results import Event, collected, finished, job_result, of_test
+from lmac.checks import AcceptanceCheck, Check, LintCheck, SyntaxCheck, TestCheck, python_checks
+from lmac.checks.tests import canonical
+from lmac.errors import SandboxFailure
+from lmac.evaluation import CheckResult, Finding, Verdict
+from lmac_sandbox import Ending, JobResult, Output
+
+CLEAN_SESSION = (collected("t.py::a"), of_test("t.py::a"), finished())
+CLEAN: dict[str, tuple[Check, JobResult]] = {
+    "syntax": (SyntaxCheck(), job_result('{"files": 2, "faults": []}')),
+    "lint": (LintCheck(), job_result("[]")),
+    "tests": (TestCheck(), job_result(events=CLEAN_SESSION)),
+    "acceptance": (AcceptanceCheck(), job_result(events=CLEAN_SESSION)),
+}
+CHECKS = pytest.mark.parametrize("name", CLEAN)
+BROKEN = [ending for ending in Ending if ending is not Ending.EXITED]
+
+
+def with_ending(result: JobResult, ending: Ending, exit_code: int | None = 0) -> JobResult:
+    return job_result(
+        result.stdout.text(), stderr="last words", ending=ending, exit_code=exit_code, events=result.events
+    )
+
+
+def session(*events: Event, exit_code: int = 0) -> CheckResult:
+    return TestCheck().judge(job_result(events=(*events, finished(exit_code)), exit_code=exit_code))
+
+
+@CHECKS
+def test_the_clean_case_is_a_pass_without_findings(name: str) -> None:
+    check, result = CLEAN[name]
+    judged = check.judge(result)
+
+    assert (judged.check, judged.verdict, judged.ending) == (name, Verdict.PASSED, Ending.EXITED)
+    assert judged.findings == ()
+
+
+@CHECKS
+@pytest.mark.parametrize("ending", BROKEN)
+def test_no_ending_but_an_exit_is_ever_a_pass(name: str, ending: Ending) -> None:
+    check, result = CLEAN[name]
+    judged = check.judge(with_ending(result, ending))
+
+    assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, ending)
+    assert "last words" in judged.findings[0].text
+
+
+@CHECKS
+@pytest.mark.parametrize("exit_code", [1, 3, 4, 5, 70, 120, 137, 255])
+def test_an_exit_code_that_disagrees_is_no_pass(name: str, exit_code: int) -> None:
+    check, result = CLEAN[name]
+
+    assert check.judge(with_ending(result, Ending.EXITED, exit_code)).verdict is not Verdict.PASSED
+
+
+@pytest.mark.parametrize("name", ["syntax", "lint"])
+@pytest.mark.parametrize(
+    "stdout", ["", "null", "{}", "[{}]", "[[]]", "{", '{"files": 1}', "[" * 100_000, "Traceback", "[] []"]
+)
+def test_an_answer_of_another_form_is_incomplete(name: str, stdout: str) -> None:
+    judged = CLEAN[name][0].judge(job_result(stdout))
+
+    assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
+
+
+@pytest.mark.parametrize("name", ["syntax", "lint"])
+def test_an_answer_that_was_cut_is_incomplete(name: str) -> None:
+    cut = Output(b"[", b"]", 100_000)
+    result = JobResult(Ending.EXITED, 0, None, cut, Output(b"", b"", 0), (), 0.1, 0)
+
+    assert CLEAN[name][0].judge(result).ending is Ending.INCOMPLETE
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.builds(
+            of_test,
+            st.sampled_from(["t::a", "t::b"]),
+            st.sampled_from(["passed", "failed", "error", "skipped", "xfailed", "xpassed"]),
+        ),
+        st.builds(lambda ids: collected(*ids), st.lists(st.sampled_from(["t::a", "t::b"]), max_size=2)),
+        st.just({"kind": "deselected", "ids": ["t::b"]}),
+        st.just({"kind": "collect_error", "id": "t", "text": "x"}),
+        st.just({"kind": "interrupted", "text": "x"}),
+    ),
+    max_size=5,
+)
+
+
+@given(EVENTS, st.sampled_from(Ending), st.sampled_from([0, 1, 2, 5]))
+def test_a_session_passes_only_if_it_exited_with_0_and_every_test_passed(
+    events: list[Event], ending: Ending, exit_code: int
+) -> None:
+    judged = TestCheck().judge(job_result(ending=ending, exit_code=exit_code, events=tuple(events)))
+    ran = {event["id"] for event in events if event["kind"] == "test"}
+    if judged.verdict is Verdict.PASSED:
+        assert ending is Ending.EXITED
+        assert exit_code == 0
+        assert ran
+        for event in events:
+            assert event["kind"] in ("test", "collected")
+            assert event.get("outcome", "passed") == "passed"
+            assert set(event.get("ids", ())) <= ran
+
+
+def test_no_tests_are_nothing_to_judge() -> None:
+    assert session(collected(), exit_code=5).verdict is Verdict.NOTHING_TO_JUDGE
+    assert session(collected()).verdict is Verdict.NOTHING_TO_JUDGE
+    assert session().verdict is Verdict.NOTHING_TO_JUDGE
+
+
+@pytest.mark.parametrize("outcome", ["failed", "error", "skipped", "xfailed", "xpassed"])
+def test_a_test_that_did_not_pass_fails_the_check_and_is_named(outcome: str) -> None:
+    judged = session(of_test("t::a"), of_test("t::b", outcome, "why"))
+
+    assert (judged.verdict, judged.passed_count, judged.failed_count) == (Verdict.FAILED, 1, 1)
+    assert judged.findings == (Finding("t::b", f"{outcome}\nwhy"),)
+
+
+def test_deselected_tests_and_errors_of_collection_are_named() -> None:
+    deselected = session(of_test("t::a"), {"kind": "deselected", "ids": ["t::b", "t::c"]})
+    error = session({"kind": "collect_error", "id": "", "text": "no module x"}, exit_code=2)
+    interrupted = session(of_test("t::a"), {"kind": "interrupted", "text": "Exit: bye"}, exit_code=2)
+
+    assert [finding.where for finding in deselected.findings] == ["t::b", "t::c"]
+    assert error.findings == (Finding("collection", "cannot be collected\nno module x"),)
+    assert interrupted.findings == (Finding("session", "broken off: Exit: bye"),)
+    assert {deselected.verdict, error.verdict, interrupted.verdict} == {Verdict.FAILED}
+
+
+def test_a_test_that_was_collected_and_never_ran_is_no_pass() -> None:
+    judged = session(collected("t::a", "t::b"), of_test("t::a"))
+
+    assert judged.verdict is Verdict.FAILED
+    assert judged.findings == (Finding("t::b", "collected and never run"),)
+
+
+def test_a_session_that_broke_off_keeps_what_it_had_told() -> None:
+    events = (collected("t::a", "t::b", "t::c"), of_test("t::a"), of_test("t::b", "failed", "assert"))
+    judged = TestCheck().judge(job_result(ending=Ending.TIMED_OUT, events=events))
+
+    assert (judged.verdict, judged.passed_count, judged.failed_count) == (Verdict.BROKEN_OFF, 1, 1)
+    assert [finding.where for finding in judged.findings] == ["", "t::b"]
+
+
+def test_printed_output_of_a_session_counts_for_nothing() -> None:
+    result = job_result(
+        "1 passed in 0.01s\n" + json.dumps(CLEAN_SESSION[1]), events=(finished(5),), exit_code=5
+    )
+
+    assert TestCheck().judge(result).verdict is Verdict.NOTHING_TO_JUDGE
+
+
+def test_a_failure_s_text_is_the_same_in_every_run() -> None:
+    text = "<A object at 0x7f3cbf3aa910> in /scratch/tmp/pytest-of-job/pytest-0/a.txt and 0x1f"
+
+    assert canonical(text) == "<A object at 0x...> in /scratch/tmp/... and 0x1f"
+
+
+def test_syntax_names_each_fault_by_path_and_line() -> None:
+    faults = [{"path": "a.py", "line": 3, "text": "invalid syntax: x ="}]
+    judged = SyntaxCheck().judge(job_result(json.dumps({"files": 2, "faults": faults})))
+
+    assert judged.findings == (Finding("a.py:3", "invalid syntax: x ="),)
+    assert (judged.verdict, judged.passed_count, judged.failed_count) == (Verdict.FAILED, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ({"files": 0, "faults": []}, Verdict.NOTHING_TO_JUDGE),
+        ({"files": -1, "faults": []}, Verdict.BROKEN_OFF),
+        ({"files": 1, "faults": [], "more": 1}, Verdict.BROKEN_OFF),
+        ({"files": 1, "faults": [{"path": "a.py"}]}, Verdict.BROKEN_OFF),
+    ],
+)
+def test_syntax_of_no_files_or_of_a_strange_answer_is_no_pass(answer: Any, verdict: Verdict) -> None:
+    assert SyntaxCheck().judge(job_result(json.dumps(answer))).verdict is verdict
+
+
+def linted(*codes: str | None, check: LintCheck | None = None) -> CheckResult:
+    found = [
+        {"code": code, "filename": "/scratch/subject/pkg/a.py", "message": "said", "location": {"row": 7}}
+        for code in codes
+    ]
+    return (check or LintCheck()).judge(job_result(json.dumps(found)))
+
+
+def test_lint_fails_on_what_blocks_and_passes_with_remarks() -> None:
+    judged = linted("F821", "F401")
+
+    assert judged.verdict is Verdict.FAILED
+    assert [(finding.where, finding.blocking) for finding in judged.findings] == [
+        ("pkg/a.py:7", True),
+        ("pkg/a.py:7", False),
+    ]
+    assert judged.findings[0].text.startswith("F821 said")
+    assert linted("F401").verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("code", [None, "invalid-syntax", "E999", "W605"])
+def test_a_diagnostic_that_no_rule_names_blocks(code: str | None) -> None:
+    assert linted(code).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("blocking", "advisory", "verdict"),
+    [
+        (("F82",), ("F",), Verdict.FAILED),
+        (("F",), ("F82",), Verdict.PASSED),
+        (("F821",), ("F821",), Verdict.FAILED),
+        (("F",), (), Verdict.FAILED),
+    ],
+)
+def test_of_two_rules_that_fit_the_longer_one_counts(
+    blocking: tuple[str, ...], advisory: tuple[str, ...], verdict: Verdict
+) -> None:
+    assert linted("F821", check=LintCheck(blocking, advisory)).verdict is verdict
+
+
+def test_rules_that_ruff_does_not_know_are_a_fault_of_the_config() -> None:
+    with pytest.raises(SandboxFailure, match="XYZ") as error:
+        LintCheck().judge(job_result(stderr="error: invalid value 'XYZ'", exit_code=2))
+
+    assert "lint" in error.value.next_step
+
+
+def test_what_executes_generated_code_comes_last() -> None:
+    names = [check.name for check in python_checks(LintCheck())]
+
+    assert names == ["syntax", "lint", "tests"]
+    assert [check.gates for check in python_checks(LintCheck())] == [True, False, False]
+
+
+JUDGES: list[Callable[[JobResult], CheckResult]] = [check.judge for check, _ in CLEAN.values()]
+
+
+@given(st.text(max_size=60), st.sampled_from(JUDGES), st.sampled_from([0, 1, 5]))
+def test_no_output_breaks_a_check(
+    stdout: str, judge: Callable[[JobResult], CheckResult], exit_code: int
+) -> None:
+    assert (
+        judge(job_result(stdout, exit_code=exit_code)).verdict is not Verdict.PASSED or stdout.strip() == "[]"
+    )

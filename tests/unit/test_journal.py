@@ -1,0 +1,174 @@
+"""The journal: chained lines, contents by digest, and a disk that is full said plainly."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmac.disk import full_disk_named
+from lmac.errors import ConfigError, HostDiskFull
+from lmac.journal import (
+    BLOBS_NAME,
+    JOURNAL_NAME,
+    ORIGIN,
+    Event,
+    Journal,
+    read_blob,
+    read_journal,
+)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A run folder with three events."""
+    with Journal(tmp_path) as journal:
+        journal.append("opened", task="a task")
+        journal.append("said", text="Grüße, \u2028 and \ud800")
+        journal.append("closed")
+    return tmp_path
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    return (folder / JOURNAL_NAME).read_bytes().splitlines(keepends=True)
+
+
+def test_events_come_back_in_order_with_their_data(written: Path) -> None:
+    events = list(read_journal(written))
+
+    assert [(event.seq, event.kind) for event in events] == [(0, "opened"), (1, "said"), (2, "closed")]
+    assert events[1].data == {"text": "Grüße, \u2028 and \ud800"}
+    assert events[0].at.endswith("+00:00")
+
+
+def test_each_line_names_the_digest_of_the_one_before_it(written: Path) -> None:
+    lines = lines_of(written)
+    chained = [json.loads(line)["prev"] for line in lines]
+
+    assert chained == [ORIGIN, *(hashlib.sha256(line.rstrip(b"\n")).hexdigest() for line in lines[:-1])]
+
+
+def test_a_listener_is_told_of_every_event_after_it_was_written(tmp_path: Path) -> None:
+    heard: list[tuple[Event, int]] = []
+    with Journal(tmp_path, lambda event: heard.append((event, len(lines_of(tmp_path))))) as journal:
+        events = [journal.append("one"), journal.append("two", number=2)]
+
+    assert heard == [(events[0], 1), (events[1], 2)]
+
+
+def test_a_journal_cut_at_any_byte_yields_the_events_before_the_cut(written: Path, tmp_path: Path) -> None:
+    whole = (written / JOURNAL_NAME).read_bytes()
+    events = list(read_journal(written))
+    for size in range(len(whole)):
+        (tmp_path / JOURNAL_NAME).write_bytes(whole[:size])
+        assert list(read_journal(tmp_path)) == events[: whole[:size].count(b"\n")]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_changed_line_is_named_by_the_one_that_follows_it(written: Path, number: int) -> None:
+    lines = lines_of(written)
+    lines[number - 1] = lines[number - 1].replace(b'"kind":"', b'"kind":"un')
+    (written / JOURNAL_NAME).write_bytes(b"".join(lines))
+
+    with pytest.raises(ConfigError, match=f"line {number + 1}"):
+        list(read_journal(written))
+
+
+@pytest.mark.parametrize("change", ["drop", "swap", "repeat"])
+def test_lines_that_are_missing_or_moved_are_noticed(written: Path, change: str) -> None:
+    one, two, three = lines_of(written)
+    changed = {"drop": [one, three], "swap": [two, one, three], "repeat": [one, one, two, three]}[change]
+    (written / JOURNAL_NAME).write_bytes(b"".join(changed))
+
+    with pytest.raises(ConfigError, match=r"line \d: changed"):
+        list(read_journal(written))
+
+
+@pytest.mark.parametrize("line", [b"{}", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"prev": "x"', b"\x00"])
+def test_a_line_that_is_none_of_ours_is_named(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / JOURNAL_NAME).write_bytes(line + b"\n")
+
+    with pytest.raises(ConfigError, match="line 1"):
+        list(read_journal(tmp_path))
+
+
+def test_a_folder_without_a_journal_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=JOURNAL_NAME):
+        list(read_journal(tmp_path / "absent"))
+
+
+def test_a_folder_that_holds_a_journal_is_refused(written: Path) -> None:
+    before = lines_of(written)
+    with pytest.raises(ConfigError, match="holds a run already"):
+        Journal(written)
+
+    assert lines_of(written) == before
+
+
+def test_what_is_kept_is_named_by_its_bytes_and_kept_once(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        digest = journal.keep("Grüße")
+        assert journal.keep("Grüße".encode()) == digest
+        journal.keep(b"")
+
+    assert digest == hashlib.sha256("Grüße".encode()).hexdigest()
+    assert read_blob(tmp_path, digest) == "Grüße".encode()
+    assert len([path for path in (tmp_path / BLOBS_NAME).rglob("*") if path.is_file()]) == 2
+
+
+def test_a_changed_or_missing_content_is_named(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        digest = journal.keep(b"content")
+    place = tmp_path / BLOBS_NAME / digest[:2] / digest
+    place.write_bytes(b"another")
+
+    with pytest.raises(ConfigError, match=digest):
+        read_blob(tmp_path, digest)
+    place.unlink()
+    with pytest.raises(ConfigError, match=digest):
+        read_blob(tmp_path, digest)
+
+
+def test_a_full_disk_is_said_plainly_with_the_folder(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        # The kernel's own full device, in place of the journal's file.
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._file)
+        os.close(full)
+        with pytest.raises(HostDiskFull) as error:
+            journal.append("event")
+
+    assert str(tmp_path) in error.value.message
+    assert "runs_folder" in error.value.next_step
+
+
+def test_other_faults_of_the_disk_keep_their_own_name(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), full_disk_named(tmp_path):
+        raise PermissionError(errno.EACCES, "no")
+    with pytest.raises(HostDiskFull), full_disk_named(tmp_path):
+        raise OSError(errno.EDQUOT, "quota")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "text"]), JSON, max_size=3), max_size=4))
+def test_whatever_is_journalled_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, object]]
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    with Journal(folder) as journal:
+        for data in events:
+            journal.append("event", **data)
+
+    assert [event.data for event in read_journal(folder)] == events

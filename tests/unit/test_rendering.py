@@ -1,0 +1,110 @@
+"""Reports as the model reads them: bounded, what blocks first, nothing untrusted outside its marks."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.rendering import FINDING_CHARACTERS, NO_TESTS, render_report, untrusted
+from lmac_sandbox import Ending
+
+MARKS = [
+    "<untrusted>",
+    "</untrusted>",
+    "< / untrusted >",
+    "</UNTRUSTED\n>",
+    "<",
+    "/",
+    "untrusted",
+    ">",
+    "[mark]",
+]
+
+
+def failed(*findings: Finding, check: str = "tests") -> CheckResult:
+    return CheckResult(check, Verdict.FAILED, Ending.EXITED, findings, failed_count=len(findings))
+
+
+@given(st.text() | st.lists(st.sampled_from([*MARKS, "x", " "]), max_size=20).map("".join))
+def test_nothing_within_closes_the_marks(text: str) -> None:
+    marked = untrusted(text)
+    inside = marked.removeprefix("<untrusted>\n").removesuffix("\n</untrusted>")
+
+    assert marked == f"<untrusted>\n{inside}\n</untrusted>"
+    assert not re.search(r"<\s*/?\s*untrusted\s*>", inside, re.IGNORECASE)
+
+
+def test_plain_text_within_the_marks_is_left_as_it_is() -> None:
+    assert untrusted("a < b and untrusted > c") == "<untrusted>\na < b and untrusted > c\n</untrusted>"
+
+
+FINDINGS = st.builds(
+    Finding, st.text(max_size=30), st.text(max_size=3000) | st.sampled_from(["a\nb", "c\nb"]), st.booleans()
+)
+
+
+@given(st.lists(FINDINGS, max_size=12), st.integers(0, 4000))
+def test_a_report_stays_within_its_room_or_shows_one_finding(findings: list[Finding], room: int) -> None:
+    text = render_report(Report("d", (failed(*findings),)), room)
+    one_finding = FINDING_CHARACTERS + 600
+
+    assert len(text) <= max(room, one_finding) + 200
+
+
+def test_what_blocks_is_shown_and_remarks_are_counted() -> None:
+    remark = Finding("a.py:1", "F401 unused", blocking=False)
+    fault = Finding("a.py:2", "F821 undefined name x")
+    text = render_report(Report("d", (failed(remark, fault, check="lint"),)), 1000)
+
+    assert text.splitlines()[0] == "lint: failed (1 remarks)"
+    assert "a.py:2: F821 undefined name x" in text
+    assert "F401" not in text
+
+
+def test_there_is_one_line_a_check_and_they_come_first() -> None:
+    results = (
+        CheckResult("syntax", Verdict.PASSED, Ending.EXITED, passed_count=2),
+        failed(Finding("t::a", "failed\nassert 1 == 2")),
+        CheckResult("acceptance", Verdict.BROKEN_OFF, Ending.TIMED_OUT),
+    )
+
+    assert render_report(Report("d", results), 1000).splitlines()[:3] == [
+        "syntax: passed",
+        "tests: failed (0 passed, 1 failed)",
+        "acceptance: broken off: timed_out",
+    ]
+
+
+def test_absent_tests_are_told_how_to_write_them() -> None:
+    result = CheckResult("tests", Verdict.NOTHING_TO_JUDGE, Ending.EXITED)
+
+    assert render_report(Report("d", (result,)), 1000) == f"tests: {NO_TESTS}"
+
+
+def test_a_long_failure_keeps_its_head_and_more_of_its_tail() -> None:
+    text = render_report(Report("d", (failed(Finding("t::a", "head" + "x" * 5000 + "tail")),)), 10_000)
+
+    assert "t::a: head" in text
+    assert text.endswith("tail")
+    assert "\n[...]\n" in text
+
+
+def test_findings_that_find_no_room_are_counted() -> None:
+    findings = [Finding(f"t::{number}", "x" * 500 + str(number)) for number in range(9)]
+    text = render_report(Report("d", (failed(*findings),)), 1500)
+
+    assert "t::0" in text
+    assert "t::8" not in text
+    assert re.search(r"\d other faults are not shown", text)
+
+
+def test_the_same_fault_at_many_places_is_told_once() -> None:
+    findings = [Finding(f"t::{number}", f"line {number}\nNameError: x") for number in range(9)]
+    text = render_report(Report("d", (failed(*findings),)), 3000)
+
+    assert text.count("NameError: x") == 1
+    assert "t::1, t::2" in text
+    assert "3 more" in text

@@ -1,0 +1,200 @@
+"""The result of a run: its exit code, its file, its words, and the exported files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmac.errors import ConfigError, ExitCode
+from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.file_store import FileStore
+from lmac.messages import Usage
+from lmac.report.export import Exported, export_files
+from lmac.report.result import RESULT_NAME, RunResult, read_result, write_result
+from lmac.report.summary import render_summary
+from lmac.transitions import Outcome
+from lmac_sandbox import BadPath, Ending, PathRejected, check_path
+from memory_keeper import MemoryKeeper
+
+GREEN = Report("d", (CheckResult("tests", Verdict.PASSED, Ending.EXITED, passed_count=3),))
+RED = Report("d", (CheckResult("tests", Verdict.FAILED, Ending.EXITED, (Finding("t::a", "no"),), 2, 1),))
+RESULT = RunResult(
+    run_id="r1",
+    folder="runs/r1",
+    task="stack",
+    model="m",
+    single_shot=False,
+    outcome=Outcome.COMPLETED,
+    error="",
+    next_step="",
+    instructions=2,
+    instructions_completed=2,
+    files=3,
+    lines=40,
+    checks=GREEN,
+    acceptance=GREEN,
+    usage=Usage(100, 20, 50),
+    calls=4,
+    seconds=75.0,
+)
+EXIT_CODES = {
+    Outcome.COMPLETED: ExitCode.OK,
+    Outcome.INSTRUCTION_GIVEN_UP: ExitCode.CHECKS_FAILED,
+    Outcome.CHECKS_FAILED: ExitCode.CHECKS_FAILED,
+    Outcome.BUDGET_SPENT: ExitCode.BUDGET,
+    Outcome.MODEL_FAILED: ExitCode.MODEL,
+    Outcome.SANDBOX_FAILED: ExitCode.SANDBOX,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+}
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_the_exit_code_of_its_family(outcome: Outcome) -> None:
+    assert replace(RESULT, outcome=outcome).exit_code is EXIT_CODES[outcome]
+
+
+@pytest.mark.parametrize(
+    ("checks", "acceptance", "exit_code"),
+    [
+        (GREEN, None, 0),
+        (GREEN, GREEN, 0),
+        (GREEN, RED, 1),
+        (RED, GREEN, 1),
+        (None, GREEN, 1),
+        (Report("d", ()), None, 1),
+        (GREEN, Report("d", ()), 1),
+    ],
+)
+def test_a_completed_run_is_0_only_if_all_that_was_judged_is_green(
+    checks: Report | None, acceptance: Report | None, exit_code: int
+) -> None:
+    assert replace(RESULT, checks=checks, acceptance=acceptance).exit_code == exit_code
+
+
+RESULTS = st.builds(
+    replace,
+    st.just(RESULT),
+    outcome=st.sampled_from(Outcome),
+    error=st.text(max_size=20),
+    checks=st.sampled_from([None, GREEN, RED]),
+    acceptance=st.sampled_from([None, GREEN, RED]),
+    seconds=st.floats(0, 1e6),
+    single_shot=st.booleans(),
+)
+
+
+@given(RESULTS)
+def test_a_result_is_read_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, result: RunResult
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    write_result(folder, result)
+
+    assert read_result(folder) == result
+    assert json.loads((folder / RESULT_NAME).read_text("utf-8"))["exit_code"] == result.exit_code
+    assert [path.name for path in folder.iterdir()] == [RESULT_NAME]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', "{}", '{"exit_code": 0}', "\x00", "[1]"])
+def test_a_file_that_is_no_result_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / RESULT_NAME).write_text(text)
+    with pytest.raises(ConfigError, match="this is no result of a run"):
+        read_result(tmp_path)
+
+
+def test_a_run_without_a_result_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=RESULT_NAME):
+        read_result(tmp_path / "absent")
+
+
+def test_the_summary_says_outcome_cost_and_where_to_look() -> None:
+    text = render_summary(RESULT)
+
+    for part in (
+        "completed, accepted (exit code 0)",
+        "2 of 2",
+        "3 with 40 lines",
+        "tests passed (3 passed",
+        "50% cached",
+    ):
+        assert part in text
+    assert "1 min 15 s" in text
+    assert "runs/r1/files" in text
+
+
+@given(RESULTS)
+def test_no_result_breaks_the_summary(result: RunResult) -> None:
+    assert f"exit code {int(result.exit_code)}" in render_summary(result)
+
+
+def store_of(files: dict[str, bytes]) -> FileStore:
+    keeper = MemoryKeeper()
+    for path, content in files.items():
+        try:
+            keeper.write(path, content)
+        except PathRejected:
+            continue
+    return FileStore(keeper)
+
+
+def is_legal(path: str) -> bool:
+    try:
+        return bool(check_path(path))
+    except BadPath:
+        return False
+
+
+PATHS = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3).map("/".join).filter(is_legal)
+
+
+@given(st.dictionaries(PATHS, st.binary(max_size=20), max_size=6))
+def test_every_legal_store_is_exported_as_it_is_and_nothing_outside(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
+    store = store_of(files)
+    around = tmp_path_factory.mktemp("around")
+    exported = export_files(store, around / "files")
+    held = {
+        path.relative_to(around / "files").as_posix(): path.read_bytes()
+        for path in (around / "files").rglob("*")
+        if path.is_file()
+    }
+
+    assert held == dict(store.files())
+    assert exported.files == len(held)
+    assert [path.name for path in around.iterdir()] == ["files"]
+
+
+def test_exported_files_are_plain_and_counted(tmp_path: Path) -> None:
+    exported = export_files(store_of({"run.sh": b"#!/bin/sh\nls\n", "a/b.py": b"x"}), tmp_path / "files")
+
+    assert exported == Exported(files=2, lines=3)
+    assert not os.access(tmp_path / "files" / "run.sh", os.X_OK)
+
+
+class ScriptedKeeper(MemoryKeeper):
+    """Holds a path that no keeper would take, as a hostile one might."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.files = {path: b"x"}
+
+
+@pytest.mark.parametrize("path", ["../out", "/tmp/out", "a/../../out", ".git/hooks/pre-commit", "a\x00b"])
+def test_an_export_never_leaves_its_folder(tmp_path: Path, path: str) -> None:
+    with pytest.raises(BadPath):
+        export_files(FileStore(ScriptedKeeper(path)), tmp_path / "files")
+
+    assert list(tmp_path.rglob("*")) == [tmp_path / "files"]
+
+
+def test_an_export_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    with pytest.raises(FileExistsError):
+        export_files(store_of({"a": b"x"}), tmp_path / "files")
