@@ -181,7 +181,8 @@ def images_lock(name: str, engine_url: str | None) -> int:
 
 def main() -> NoReturn:
     """The entry point of the console script."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for interrupting in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupting, _interrupt)
     sys.exit(exit_code_of(lambda: cli.main(standalone_mode=False)))
 
 
@@ -219,4 +220,7 @@ def _complain(message: str, next_step: str) -> None:
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    # A second one would cut the cleaning up short, and leave a volume; each step of it has its own deadline.
+    for interrupting in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupting, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -56,8 +56,8 @@ class Journal:
         """
         self._blobs = folder / BLOBS_NAME
         self._listener = listener
-        self._seq = 0
-        self._prev = ORIGIN
+        # One value, so that no signal can come between its parts: next seq, digest of the last line, bytes.
+        self._end = (0, ORIGIN, 0)
         with full_disk_named(folder):
             try:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -80,16 +80,19 @@ class Journal:
         Raises:
             HostDiskFull: the line was not written whole.
         """
-        event = Event(self._seq, datetime.now(UTC).isoformat(timespec="milliseconds"), kind, data)
+        seq, prev, size_bytes = self._end
+        event = Event(seq, datetime.now(UTC).isoformat(timespec="milliseconds"), kind, data)
         line = json.dumps(
-            {"seq": event.seq, "at": event.at, "kind": kind, "prev": self._prev, "data": data},
+            {"seq": event.seq, "at": event.at, "kind": kind, "prev": prev, "data": data},
             ensure_ascii=False,
             separators=(",", ":"),
         ).encode("utf-8", "backslashreplace")
         with full_disk_named(self._folder):
+            if os.fstat(self._file).st_size > size_bytes:
+                # What an interrupted append left: nobody was told of it.
+                os.ftruncate(self._file, size_bytes)
             _write_whole(self._file, line + b"\n")
-        self._prev = hashlib.sha256(line).hexdigest()
-        self._seq += 1
+        self._end = (seq + 1, hashlib.sha256(line).hexdigest(), size_bytes + len(line) + 1)
         if self._listener is not None:
             self._listener(event)
         return event

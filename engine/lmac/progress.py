@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -19,7 +20,7 @@ def progress_listener(run_id: str, stream: TextIO = sys.stderr, as_json: bool = 
     Args:
         as_json: JSON lines instead of lines for people.
     """
-    return _Progress(_logger(run_id, stream, as_json))
+    return _Progress(_logger(run_id, stream, as_json), stream)
 
 
 def _logger(run_id: str, stream: TextIO, as_json: bool) -> structlog.typing.WrappedLogger:
@@ -53,8 +54,9 @@ def _escaped(text: str) -> str:
 class _Progress:
     """Follows a journal and remembers where the run is."""
 
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: Any, stream: TextIO) -> None:
         self._logger = logger
+        self._stream = stream
         self._place: dict[str, Any] = {}
         self._instructions = 0
         self._turn = 0
@@ -62,7 +64,11 @@ class _Progress:
     def __call__(self, event: Event) -> None:
         shown = self._shown(event.kind, event.data)
         if shown is not None:
-            self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown})
+            try:
+                self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown})
+            except BrokenPipeError:
+                # Whoever watched has gone; the run goes on, and its journal tells the rest.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _shown(self, kind: str, data: Shown) -> Shown | None:
         """The fields to show; None for an event that says nothing new to a person."""

@@ -43,7 +43,7 @@ class Figure:
 
 
 FIGURES: dict[str, Figure] = {}
-"""By name, in the order in which the groups are imported."""
+"""By name."""
 
 
 def figure(

@@ -104,6 +104,22 @@ def test_a_run_without_json_tells_people_what_happens_and_what_came_of_it(
     assert "\x1b[" not in ended.stderr + ended.stdout
 
 
+def test_a_run_whose_watcher_has_gone_carries_on_to_its_end(shell: Shell, image_id: str) -> None:
+    name = run_id()
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:
+        write_config(shell.folder, write_profile(shell.folder, server.base_url), image_id)
+        process = shell.start("run", "doubling", "-c", "config.yaml", "--id", name)
+        assert process.stderr is not None
+        assert "run opened" in process.stderr.readline()
+        process.stderr.close()
+        process.stderr = None
+        stdout, _ = process.communicate(timeout=60)
+
+    assert "completed, accepted (exit code 0)" in stdout
+    assert report_of(shell.folder / "runs" / name)["outcome"] == "completed"
+    assert process.returncode == 0
+
+
 def test_an_unfinished_run_is_shown_as_far_as_its_journal_goes(
     shell: Shell, finished: tuple[str, Ended]
 ) -> None:
@@ -202,7 +218,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_in_the_engine(
     (tmp_path / "runs").mkdir()
     name = run_id()
     mount = f'mount -t tmpfs -o size={size_kib}k tmpfs runs && exec "$@"'
-    command = [LMAC, "run", "Write doubling.py.", "-c", "config.yaml", "--id", name]
+    command = [str(LMAC), "run", "Write doubling.py.", "-c", "config.yaml", "--id", name]
     as_root = [] if Path("/proc/self").stat().st_uid == 0 else ["--user", "--map-root-user"]
     filling = {f"long_{number}.py": f"# {number}\n" + "X = 1\n" * 2000 for number in range(6)}
     with ScriptedServer([ONE_STEP, wrote({**filling, **GREEN_FILES}), DONE]) as server:

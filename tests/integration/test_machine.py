@@ -177,9 +177,9 @@ def test_every_request_but_the_first_of_a_window_begins_with_the_one_before_it(c
         assert after["messages"][: len(before["messages"])] == before["messages"]
 
 
-def _run(folder: Path, image_id: str, script: Any, context_tokens: int = 1_000_000, **order: Any) -> Finished:
-    """One run from its script to its end; the strict server must have refused nothing unless it was to."""
-    with ScriptedServer(script, context_tokens=context_tokens) as server:
+def _run(folder: Path, image_id: str, script: Any, **order: Any) -> Finished:
+    """One run from its script to its end."""
+    with ScriptedServer(script) as server:
         made = scripted_order(folder, server, image_id, **order)
         return Finished(made, execute(made), server)
 

@@ -17,6 +17,8 @@ from scripted_runs import (
     DONE,
     GREEN_FILES,
     MODULE,
+    NATIVE_DONE,
+    NATIVE_ONE_STEP,
     ONE_STEP,
     RED_FILES,
     SMALL_BOX,
@@ -24,11 +26,12 @@ from scripted_runs import (
     delivered,
     events,
     leftovers,
+    native_wrote,
     report_of,
     scripted_order,
     wrote,
 )
-from scripted_server import Body, Says, Scripted, ScriptedServer, heard_last, spoken
+from scripted_server import Body, Says, Scripted, ScriptedServer, called, heard_last, spoken
 
 pytestmark = pytest.mark.engine
 
@@ -39,9 +42,9 @@ NUMBERED_STEPS = Says(
 
 
 def _run(
-    folder: Path, image_id: str, script: Any, context_tokens: int = 1_000_000, **order: Any
+    folder: Path, image_id: str, script: Any, server_tokens: int = 1_000_000, **order: Any
 ) -> tuple[RunOrder, RunResult, ScriptedServer]:
-    with ScriptedServer(script, "doubling.py is written.", context_tokens) as server:
+    with ScriptedServer(script, "doubling.py is written.", server_tokens) as server:
         made = scripted_order(folder, server, image_id, **order)
         return made, execute(made), server
 
@@ -54,7 +57,15 @@ def test_a_window_that_fills_up_is_opened_again_with_a_summary_of_the_progress(
 ) -> None:
     chatter = "The module doubles numbers by multiplication. " * 55
     script = [ONE_STEP, *(Says(f"{number}. {chatter}") for number in range(3)), wrote(GREEN_FILES), DONE]
-    order, result, server = _run_small_window(tmp_path, image_id, script)
+    order, result, server = _run(
+        tmp_path,
+        image_id,
+        script,
+        server_tokens=3500,
+        context_tokens=3500,
+        reply_tokens=512,
+        config={"machine": {"turns": 50}},
+    )
 
     restarts = events(order.folder, "restart")
     assert [event.data["reason"] for event in restarts] == ["the window is full"]
@@ -66,20 +77,10 @@ def test_a_window_that_fills_up_is_opened_again_with_a_summary_of_the_progress(
     assert delivered(order.folder) == GREEN_FILES
 
 
-def _run_small_window(
-    folder: Path, image_id: str, script: list[Scripted]
-) -> tuple[RunOrder, RunResult, ScriptedServer]:
-    with ScriptedServer(script, "doubling.py is written.", 3500) as server:
-        order = scripted_order(
-            folder, server, image_id, context_tokens=3500, reply_tokens=512, config={"machine": {"turns": 50}}
-        )
-        return order, execute(order), server
-
-
 def test_a_server_that_calls_the_request_too_long_gets_a_shorter_one(tmp_path: Path, image_id: str) -> None:
     chatter = "The module doubles numbers by multiplication. " * 55
     script = [ONE_STEP, Says(f"1. {chatter}"), Says(f"2. {chatter}"), wrote(GREEN_FILES), DONE]
-    order, result, server = _run(tmp_path, image_id, script, context_tokens=2000)
+    order, result, server = _run(tmp_path, image_id, script, server_tokens=2000)
 
     assert all("exceeds the available context size" in fault for fault in server.refused)
     assert server.refused
@@ -99,7 +100,7 @@ def _always_red(body: Body) -> Scripted:
         written = "halving.py" in heard_last(body) and "The checks pass" in heard_last(body)
         halving = {
             "halving.py": MODULE.replace("double", "half").replace("* 2", "// 2"),
-            "test_halving.py": "from halving import half\n\n\ndef test_it() -> None:\n    assert half(4) == 2\n",
+            "test_halving.py": "from halving import half\n\n\ndef test() -> None:\n    assert half(4) == 2\n",
             **GREEN_FILES,
         }
         return DONE if written else wrote(halving)
@@ -208,7 +209,7 @@ def test_code_that_does_not_behave_never_yields_green(
 ) -> None:
     script = [ONE_STEP, wrote({"doubling.py": MODULE, "test_doubling.py": test_file})]
     limits = {"turns": 1, "attempts": 1, "on_given_up": "stop"}
-    box = {**SMALL_BOX, "wall_seconds": 3, "pids": 32, "output_bytes": 2**20}
+    box = {**SMALL_BOX, "wall_seconds": 2, "pids": 32, "output_bytes": 2**20}
     order, result, _ = _run(tmp_path, image_id, script, config={"machine": limits, "box": box})
 
     assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
@@ -229,8 +230,42 @@ def test_a_program_that_hangs_is_told_of_and_the_run_goes_on(tmp_path: Path, ima
         Says("RUN hang.py"),
         DONE,
     ]
-    order, result, server = _run(tmp_path, image_id, script, config={"box": {**SMALL_BOX, "wall_seconds": 3}})
+    order, result, server = _run(tmp_path, image_id, script, config={"box": {**SMALL_BOX, "wall_seconds": 2}})
 
     assert "Ran hang.py: timed_out." in heard_last(server.turns[3])
     assert result.exit_code == 0
     assert json.loads((order.folder / "report.json").read_text())["outcome"] == "completed"
+
+
+def test_a_window_of_native_calls_that_fills_up_is_summed_up_without_orphaned_answers(
+    tmp_path: Path, image_id: str
+) -> None:
+    """What is left out of a summary's request goes with its answers, or the strict server refuses it."""
+    long = {"long.py": "".join(f"LINE_{number} = {number}\n" for number in range(400))}
+
+    def reads_on(body: Body) -> Scripted:
+        replies = sum(message["role"] == "assistant" for message in body["messages"])
+        if "program" in {tool["function"]["name"] for tool in body["tools"]}:
+            return NATIVE_ONE_STEP
+        if "doubling.py is written." in spoken(body):
+            return NATIVE_DONE
+        first = 60 * replies
+        spans = (f"{first + part}-{first + part + 30}" for part in (1, 31))
+        reads = (("read", {"path": "long.py", "lines": span}) for span in spans)
+        return called(*reads) if replies else native_wrote({**long, **GREEN_FILES})
+
+    order, result, server = _run(
+        tmp_path,
+        image_id,
+        reads_on,
+        server_tokens=3600,
+        protocol="native",
+        context_tokens=3600,
+        reply_tokens=512,
+        config={"machine": {"turns": 50}, "opening_file_characters": 500},
+    )
+
+    assert [event.data["reason"] for event in events(order.folder, "restart")] == ["the window is full"]
+    assert server.refused == []
+    assert len(server.summaries) == 1
+    assert result.exit_code == 0

@@ -84,8 +84,8 @@ NOTES_CALLS = 'echo "$0 $*" >>calls'
 MAKES_VENV = "mkdir -p .venv/bin; for made in python lmac; do cp new-python .venv/bin/$made; done"
 
 
-def set_up(folder: Path) -> subprocess.CompletedProcess[str]:
-    return run("sh", "engine/provide_venv.sh", cwd=folder, PYTHON="./new-python")
+def set_up(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run("sh", "engine/provide_venv.sh", cwd=folder, PYTHON="./new-python", **environment)
 
 
 def calls(folder: Path) -> str:
@@ -135,6 +135,19 @@ def test_a_python_that_is_too_old_is_named(checkout: Path) -> None:
     assert done.returncode == 2
     assert "Python 3.11 or newer is needed; found: Python 3.9.2" in done.stderr
     assert "PYTHON=/path/to/python3" in done.stderr
+
+
+def test_what_debian_leaves_out_of_python_is_installed_and_said(checkout: Path, traps: Path) -> None:
+    shutil.rmtree(checkout / ".venv")
+    lacks = 'case "$*" in *ensurepip*) exit 1 ;; *print*) echo 3.11 ;; esac'
+    makes = f'if [ "$2" = venv ]; then {MAKES_VENV}; fi'
+    write_program(checkout / "new-python", f"{lacks}; {makes}")
+
+    done = set_up(checkout, PATH=f"{traps}:{os.environ['PATH']}")
+
+    assert done.returncode == 0
+    assert "setup: installing python3.11-venv" in done.stdout
+    assert "python3.11-venv" in (traps.parent / "touched").read_text()
 
 
 def test_ci_types_what_the_readme_tells_a_user() -> None:

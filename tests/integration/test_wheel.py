@@ -75,8 +75,8 @@ def test_the_wheel_works_in_an_empty_environment_outside_the_checkout(
 ) -> None:
     home = tmp_path / "environment"
     venv.create(home, with_pip=True)
-    pip = [home / "bin" / "pip", "--disable-pip-version-check"]
-    _succeeded([*pip, "install", "--quiet", "--no-compile", wheel], tmp_path, wall_seconds=240)
+    install = ["install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    _succeeded([home / "bin" / "pip", *install, wheel], tmp_path, wall_seconds=240)
     _works(home / "bin" / "lmac", home, tmp_path, image_id)
 
 

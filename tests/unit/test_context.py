@@ -79,6 +79,12 @@ def test_shortened_drops_as_few_of_the_oldest_turns_as_will_do(
         assert window(limit_tokens, turns[dropped - 1 :]).overflows(meter)
 
 
+def test_the_last_turn_stays_even_where_it_does_not_fit() -> None:
+    last = native_turn(2, ["y" * 5000])
+
+    assert window(100, (native_turn(1, ["x"]), last)).shortened(TokenMeter()).turns == (last,)
+
+
 @given(TURNS, st.text(max_size=500))
 def test_a_longer_window_is_never_estimated_smaller(turns: tuple[Turn, ...], text: str) -> None:
     grown = window(1000, turns).append((Message(Role.USER, text),))

@@ -135,6 +135,25 @@ def test_a_changed_or_missing_content_is_named(tmp_path: Path) -> None:
         read_blob(tmp_path, digest)
 
 
+@pytest.mark.parametrize(
+    "left", [b"", b'{"seq":1,"at', b'{"seq":1,"at":"","kind":"said","prev":"0","data":{}}\n']
+)
+def test_what_an_interrupted_append_left_is_gone_with_the_next_one(tmp_path: Path, left: bytes) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("opened")
+        # As a Ctrl-C leaves it that comes between the write and its note.
+        with (tmp_path / JOURNAL_NAME).open("ab") as file:
+            file.write(left)
+        journal.append("closed")
+        journal.append("closed again")
+
+    assert [(event.seq, event.kind) for event in read_journal(tmp_path)] == [
+        (0, "opened"),
+        (1, "closed"),
+        (2, "closed again"),
+    ]
+
+
 def test_a_full_disk_is_said_plainly_with_the_folder(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         # The kernel's own full device, in place of the journal's file.
@@ -146,6 +165,18 @@ def test_a_full_disk_is_said_plainly_with_the_folder(tmp_path: Path) -> None:
 
     assert str(tmp_path) in error.value.message
     assert "runs_folder" in error.value.next_step
+
+
+def test_a_content_for_which_there_is_no_space_is_not_kept(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"content").hexdigest()
+    with Journal(tmp_path) as journal:
+        place = tmp_path / BLOBS_NAME / digest[:2]
+        place.mkdir()
+        (place / f"{digest}.partial").symlink_to("/dev/full")
+        with pytest.raises(HostDiskFull, match=str(tmp_path)):
+            journal.keep(b"content")
+
+    assert not (place / digest).exists()
 
 
 def test_other_faults_of_the_disk_keep_their_own_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac.errors import ConfigError, ExitCode
+from lmac.errors import ConfigError, ExitCode, HostDiskFull
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 from lmac.file_store import FileStore
 from lmac.messages import Usage
@@ -106,6 +106,15 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / RESULT_NAME).write_text(text)
     with pytest.raises(ConfigError, match="this is no result of a run"):
         read_result(tmp_path)
+
+
+def test_a_result_for_which_there_is_no_space_leaves_the_one_before(tmp_path: Path) -> None:
+    write_result(tmp_path, RESULT)
+    (tmp_path / f"{RESULT_NAME}.partial").symlink_to("/dev/full")
+    with pytest.raises(HostDiskFull, match=str(tmp_path)):
+        write_result(tmp_path, replace(RESULT, files=9))
+
+    assert read_result(tmp_path) == RESULT
 
 
 def test_a_run_without_a_result_is_named(tmp_path: Path) -> None:
