@@ -190,7 +190,7 @@ def _names_file(argument: str) -> bool:
     """Whether a task argument is meant as a path: it exists, or looks like one."""
     if "\n" in argument or len(argument) > 500 or not argument.strip():
         return False
-    looks = argument.endswith(_TEXT_SUFFIXES) or (os.sep in argument and " " not in argument)
+    looks = " " not in argument and (argument.endswith(_TEXT_SUFFIXES) or os.sep in argument)
     try:
         return looks or Path(argument).exists()
     except OSError:

@@ -12,6 +12,7 @@ from lmac.evaluation import CheckResult, Finding, Report, Verdict
 
 _MARK = re.compile(r"<\s*/?\s*untrusted\s*>", re.IGNORECASE)
 
+WHERE_CHARACTERS = 200
 OTHER_PLACES = 6
 """Places at which the same fault is named."""
 
@@ -54,7 +55,7 @@ def _faults(result: CheckResult) -> Iterator[str]:
             # A failed test ends with its error; the lines before it differ from test to test.
             places.setdefault(finding.text.rsplit("\n", 1)[-1], []).append(finding)
     for same in places.values():
-        also = ", ".join(finding.where for finding in same[1:OTHER_PLACES])
+        also = ", ".join(finding.where[:WHERE_CHARACTERS] for finding in same[1:OTHER_PLACES])
         more = f" and {len(same) - OTHER_PLACES} more" if len(same) > OTHER_PLACES else ""
         yield _told(result.check, same[0]) + (f"\n(the same at {also}{more})" if also else "")
 
@@ -81,4 +82,5 @@ def _told(check: str, finding: Finding) -> str:
     if len(text) > FINDING_CHARACTERS:
         # The tail holds the assertion, the head the test's first lines.
         text = f"{text[: FINDING_CHARACTERS // 3]}\n[...]\n{text[-FINDING_CHARACTERS * 2 // 3 :]}"
-    return f"{check}: {finding.where}: {text}" if finding.where else f"{check}: {text}"
+    where = finding.where[:WHERE_CHARACTERS]
+    return f"{check}: {where}: {text}" if where else f"{check}: {text}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-KIB = 2**10
 MIB = 2**20
 
 _FRAME_SHARE_BYTES = 8 * MIB
@@ -31,7 +30,7 @@ class Limits:
     """Processes and threads of the whole box."""
     output_bytes: int = 4 * MIB
     """Of stdout and stderr together; a job that writes more is killed."""
-    kept_bytes: int = 256 * KIB
+    kept_bytes: int = 1 * MIB
     """Per stream; half of it for the head, half for the tail."""
     scratch_bytes: int = 128 * MIB
     scratch_inodes: int = 8192

@@ -44,6 +44,9 @@ ONE_FILE = {
     "longer closing fence": "FILE: pkg/a.py\n```python\nx = 1\n`````",
     "last fence left open": "FILE: pkg/a.py\n```python\nx = 1",
     "carriage returns": "FILE: pkg/a.py\r\n```python\r\nx = 1\r\n```\r\n",
+    "remark": "FILE: pkg/a.py (updated)\n```python\nx = 1\n```",
+    "end of a sentence": "Here is the module `pkg/a.py`:\n\n```python\nx = 1\n```",
+    "indented list item": "1. FILE: pkg/a.py\n  ```python\n  x = 1\n  ```",
     "words around it": "Sure! Here it is:\n\nFILE: pkg/a.py\n```python\nx = 1\n```\nI hope that this helps.",
 }
 
@@ -56,6 +59,20 @@ def test_the_ways_in_which_models_name_a_file(text: str) -> None:
 @pytest.mark.parametrize("comment", ["# pkg/a.py", "# FILE: pkg/a.py", "// pkg/a.py", "<!-- pkg/a.py -->"])
 def test_a_path_in_the_first_comment_names_the_file_and_stays_in_it(comment: str) -> None:
     assert parsed(f"```\n{comment}\nx = 1\n```") == Parsed((write("pkg/a.py", f"{comment}\nx = 1\n"),))
+
+
+def test_an_abbreviation_before_a_block_is_no_path() -> None:
+    assert parsed("as in, e.g.\n```python\nx = 1\n```").actions == ()
+
+
+def test_a_known_name_without_extension_is_a_path() -> None:
+    assert parsed("**Makefile**\n```make\nall:\n```") == Parsed((write("Makefile", "all:\n"),))
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("flood", ["*", " ", "`", "#", "a.", "FILE: ", "1. ", "- ", "("])
+def test_a_flood_before_a_block_is_read_in_no_time(flood: str) -> None:
+    assert parsed(f"{flood * 20_000}!\n```python\nx = 1\n```\n{flood * 20_000}").actions == ()
 
 
 def test_several_files_and_a_command_come_in_order() -> None:
@@ -195,7 +212,7 @@ def test_whatever_a_reply_holds_it_is_read(text: str, finish: Finish) -> None:
     assert not any(fault.ok for fault in result.faults)
 
 
-LINES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30).filter(
+LINES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r"), max_size=30).filter(
     lambda line: not line.lstrip().startswith(("```", "~~~"))
 )
 """Lines as files hold them; a fence within one needs a longer fence around it."""

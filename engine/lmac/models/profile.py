@@ -75,7 +75,7 @@ class ServerModel(_Section):
     base_url: str | None = None
     """Usually ends in /v1; None or "" for the client's own default."""
     model: str = Field(min_length=1)
-    api_key_env: str | None = None
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)
     """The environment variable that holds the key, never the key itself; None when the server needs none."""
     reply_limit_parameter: ReplyLimitParameter = ReplyLimitParameter.MAX_TOKENS
 

@@ -9,36 +9,19 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolSpec
 from lmac.processor.actions import Parsed, ProtocolName, ToolForm
+from lmac.processor.fenced_blocks import LABEL_CHARACTERS, Block, path_of, pieces
 
 WRITE = "write"
 
-_FENCE = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)$")
-_PATH = r"(?P<path>[\w.@+-]+(?:/[\w.@+-]+)*)"
-_LABEL = re.compile(
-    rf"^[\s#>*\-\d.]*(?:FILE|File|file|PATH|Path|path)?\s*:?[\s*]*[`*]*{_PATH}[`*]*\s*:?[\s*]*$"
-)
-_EXPLICIT = re.compile(rf"^[\s#>*]*FILE\s*:[\s*`]*{_PATH}[\s*`]*:?$", re.IGNORECASE)
-_INFO_PATH = re.compile(rf"^(?:\w+[\s:,]+)?(?:(?:path|file|title|filename)\s*=\s*)?[\"']?{_PATH}[\"']?\s*$")
-_COMMENT_PATH = re.compile(rf"^\s*(?:#|//|--|<!--|/\*)\s*(?:FILE\s*:|File\s*:)?\s*{_PATH}\s*(?:-->|\*/)?\s*$")
 _COMMAND = re.compile(r"^[\s>*\-`]*(?P<verb>[A-Z]{3,})\b[`*.:!]*(?P<rest>.*?)[`*]*\s*$")
 _SHOWN_ONLY = frozenset(
     {"bash", "sh", "shell", "console", "text", "txt", "output", "diff", "pycon", "plaintext"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A fenced block with the line that stood before it."""
-
-    before: str
-    info: str
-    content: str
-    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +52,8 @@ class FencedProtocol:
         by_verb = {tool.spec.name.upper(): tool for tool in tools}
         actions: list[Action] = []
         faults: list[Observation] = []
-        for piece in _pieces(reply.text):
-            read = _file(piece, reply.finish) if isinstance(piece, _Block) else _command(piece, by_verb)
+        for piece in pieces(reply.text):
+            read = _file(piece, reply.finish) if isinstance(piece, Block) else _command(piece, by_verb)
             if isinstance(read, Action):
                 actions.append(read)
             elif read:
@@ -108,46 +91,11 @@ outside fenced blocks:
 """
 
 
-def _pieces(text: str) -> list[str | _Block]:
-    """The reply as lines and blocks, in order."""
-    pieces: list[str | _Block] = []
-    before = ""
-    lines = iter(text.splitlines())
-    for line in lines:
-        opening = _FENCE.match(line)
-        if opening is None:
-            pieces.append(line)
-            before = line if line.strip() else before
-            continue
-        block = _block(before, opening["fence"], opening["info"].strip(), lines)
-        pieces.append(block)
-        before = ""
-    return pieces
-
-
-def _block(before: str, fence: str, info: str, lines: Iterator[str]) -> _Block:
-    """Read on to the fence that closes this block; one within Markdown opens a block of its own."""
-    markdown = info.lower().startswith(("markdown", "md")) or ".md" in before
-    content: list[str] = []
-    depth = 0
-    for line in lines:
-        match = _FENCE.match(line)
-        if match and match["fence"].startswith(fence):
-            if markdown and match["info"].strip():
-                depth += 1
-            elif depth:
-                depth -= 1
-            elif not match["info"].strip():
-                return _Block(before, info, "".join(f"{kept}\n" for kept in content), closed=True)
-        content.append(line)
-    return _Block(before, info, "".join(f"{kept}\n" for kept in content), closed=False)
-
-
-def _file(block: _Block, finish: Finish) -> Action | str:
+def _file(block: Block, finish: Finish) -> Action | str:
     """The write that a block asks for, or what is wrong with it; "" for a block that is only shown."""
-    path = _path_of(block)
+    path = path_of(block)
     if path is None:
-        if block.info.split(" ")[0].lower() in _SHOWN_ONLY:
+        if block.language in _SHOWN_ONLY:
             return ""
         return (
             "A fenced block has no path, so nothing was written: put a line `FILE: <path>` right before it."
@@ -157,21 +105,8 @@ def _file(block: _Block, finish: Finish) -> Action | str:
     return Action(WRITE, {"path": path, "content": block.content})
 
 
-def _path_of(block: _Block) -> str | None:
-    if match := _EXPLICIT.match(block.before):
-        return match["path"]
-    if (match := _INFO_PATH.match(block.info)) and "." in match["path"]:
-        return match["path"]
-    if (match := _LABEL.match(block.before)) and "." in match["path"].strip("."):
-        return match["path"]
-    first = block.content.split("\n", 1)[0]
-    if (match := _COMMENT_PATH.match(first)) and "." in match["path"].strip("."):
-        return match["path"]
-    return None
-
-
 def _command(line: str, by_verb: dict[str, ToolForm]) -> Action | str:
-    match = _COMMAND.match(line)
+    match = _COMMAND.match(line) if len(line) <= LABEL_CHARACTERS else None
     if match is None or match["verb"] not in by_verb or match["verb"] == WRITE.upper():
         return ""
     tool = by_verb[match["verb"]]

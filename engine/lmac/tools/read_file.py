@@ -64,7 +64,7 @@ def _page(path: str, lines: list[str], span: tuple[int, int], most_characters: i
         room -= len(line) + 1
         if room < 0 and shown:
             break
-        shown.append(line[:most_characters])
+        shown.append(line if len(line) <= most_characters else f"{line[:most_characters]} [line cut]")
     end = first + len(shown) - 1
     head = f"{path}, lines {first}-{end} of {len(lines)}:" if shown else f"{path} has {len(lines)} lines."
     more = f"\n[lines {end + 1}-{last} left out: read them apart]" if end < last and shown else ""
