@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from lmac.inputs import cache_folder
 from lmac_sandbox import Box, Engine, Keeper, Limits, Owner, StoreLimits, Volume
 from lmac_sandbox.images import build_image, find_image, load_image
 
 IMAGES = Path(__file__).parent.parent / "images"
-CACHE = Path.home() / ".cache" / "lmac"
+CACHE = cache_folder(os.environ) / "images"
 
 
 @pytest.fixture(scope="session")

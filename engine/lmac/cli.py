@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -50,7 +51,8 @@ def cli() -> None:
     What came of it: lmac show RUN
     Trouble:         lmac doctor
 
-    Exit codes: 0 ok, 1 checks failed, 2 configuration, 3 budget, 4 model, 5 sandbox, 130 interrupted.
+    Exit codes: 0 ok, 1 checks failed, 2 configuration, 3 budget, 4 model, 5 sandbox, 70 a fault of LMAC,
+    130 interrupted.
     """
 
 
@@ -211,6 +213,10 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except Exception:
+        traceback.print_exc()
+        _complain("this is a fault of LMAC, not of yours", "please report it with the lines above")
+        return ExitCode.FAULT
 
 
 def _complain(message: str, next_step: str) -> None:

@@ -30,6 +30,8 @@ class ExitCode(IntEnum):
     BUDGET = 3
     MODEL = 4
     SANDBOX = 5
+    FAULT = 70
+    """A fault of LMAC itself; the number is that of sysexits.h."""
     INTERRUPTED = 130
 
 

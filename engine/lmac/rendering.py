@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac_sandbox import Ending
 
 _MARK = re.compile(r"<\s*/?\s*untrusted\s*>", re.IGNORECASE)
 
@@ -25,6 +26,11 @@ FINDING_CHARACTERS = 1200
 def untrusted(text: str) -> str:
     """Output of programs between marks that nothing within can close."""
     return f"<untrusted>\n{_MARK.sub('[mark]', text)}\n</untrusted>"
+
+
+def in_words(ending: Ending) -> str:
+    """An ending as people and models read it."""
+    return ending.value.replace("_", " ")
 
 
 def render_report(report: Report, most_characters: int) -> str:
@@ -64,7 +70,7 @@ def _line(result: CheckResult) -> str:
     advisory = sum(not finding.blocking for finding in result.findings)
     match result.verdict:
         case Verdict.BROKEN_OFF:
-            said = f"{result.verdict.value}: {result.ending.value}"
+            said = f"{result.verdict.value}: {in_words(result.ending)}"
         case Verdict.NOTHING_TO_JUDGE:
             said = NO_TESTS if result.check == "tests" else "there is nothing to check"
         case Verdict.PASSED | Verdict.FAILED:

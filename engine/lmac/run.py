@@ -18,7 +18,7 @@ from lmac.config import RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
-from lmac.errors import ConfigError, ModelError, SandboxFailure
+from lmac.errors import ConfigError, ModelError, SandboxFailure, WeightsError
 from lmac.evaluation import Report, journalled
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
@@ -185,7 +185,7 @@ def _start_processor(order: RunOrder, journal: Journal, stack: ExitStack) -> Pro
             )
         )
     if profile.embedded is None or order.weights is None:
-        raise ConfigError(f"model profile {profile.name}: its weights were not resolved")
+        raise WeightsError(f"weights of {profile.name}: the run was ordered without them", "run `lmac setup`")
     journal.append("server_starting", model=profile.name)
     server = stack.enter_context(
         EmbeddedServer(

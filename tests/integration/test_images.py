@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lmac.inputs import cache_folder
 from lmac_sandbox.engine import Engine
 from lmac_sandbox.errors import ImageMismatch, ImageNotFound, PackageUnavailable
 from lmac_sandbox.image_archive import read_archive
@@ -33,7 +34,7 @@ from lmac_sandbox.packages import fetch
 pytestmark = pytest.mark.engine
 
 SHIPPED = Path(__file__).parents[2] / "images" / "python"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmac"
+CACHE = cache_folder(os.environ) / "images"
 MEGABYTE = 1_000_000
 
 

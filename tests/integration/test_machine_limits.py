@@ -232,7 +232,7 @@ def test_a_program_that_hangs_is_told_of_and_the_run_goes_on(tmp_path: Path, ima
     ]
     order, result, server = _run(tmp_path, image_id, script, config={"box": {**SMALL_BOX, "wall_seconds": 2}})
 
-    assert "Ran hang.py: timed_out." in heard_last(server.turns[3])
+    assert "Ran hang.py: timed out." in heard_last(server.turns[3])
     assert result.exit_code == 0
     assert json.loads((order.folder / "report.json").read_text())["outcome"] == "completed"
 

@@ -74,7 +74,7 @@ def test_there_is_one_line_a_check_and_they_come_first() -> None:
     assert render_report(Report("d", results), 1000).splitlines()[:3] == [
         "syntax: passed",
         "tests: failed (0 passed, 1 failed)",
-        "acceptance: broken off: timed_out",
+        "acceptance: broken off: timed out",
     ]
 
 

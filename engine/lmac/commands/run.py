@@ -44,7 +44,11 @@ def run_task(
     config = load_config(config_path, overrides)
     order = _order(argument, config, acceptance, run_id, single_shot, environment)
     result = execute(order, progress_listener(order.folder.name, sys.stderr, as_json))
-    click.echo(result.as_json() if as_json else "\n" + render_summary(result))
+    try:
+        click.echo(result.as_json() if as_json else "\n" + render_summary(result))
+    except BrokenPipeError:
+        # Nobody reads it; the exit code is still the run's.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return result.exit_code
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from lmac.evaluator import BoxBroken
-from lmac.rendering import untrusted
+from lmac.rendering import in_words, untrusted
 from lmac.tools.tool import Arguments, Tool, ToolResult, Workspace, cut
 from lmac_sandbox import Ending, FileMissing, JobResult, PathRejected
 
@@ -44,7 +44,7 @@ class RunProgram(Tool[RunArguments]):
 
 
 def _told(path: str, result: JobResult, most_characters: int) -> str:
-    how = f"exit code {result.exit_code}" if result.ending is Ending.EXITED else result.ending.value
+    how = f"exit code {result.exit_code}" if result.ending is Ending.EXITED else in_words(result.ending)
     parts = [f"Ran {path}: {how}."]
     for name, output in (("stdout", result.stdout), ("stderr", result.stderr)):
         if text := output.text():
