@@ -12,10 +12,10 @@ fail() {
 }
 
 # "answers", "refuses" when this user may not speak to it, or "silent". Any answer to /_ping counts.
-state() {
-    case "$address" in
-        unix://* | tcp://*) "$python" -c "$ping" "$address" ;;
-        *) if docker --host "$address" version >/dev/null 2>&1; then echo answers; else echo silent; fi ;;
+state() { # address
+    case "$1" in
+        unix://* | tcp://*) "$python" -c "$ping" "$1" ;;
+        *) if docker --host "$1" version >/dev/null 2>&1; then echo answers; else echo silent; fi ;;
     esac
 }
 
@@ -67,7 +67,8 @@ install_package() {
 # A log that this user can read afterwards, whoever writes it.
 open_log() {
     log=/var/log/lmac-dockerd.log
-    if : 2>/dev/null >>"$log"; then return; fi
+    # In a shell of its own: a failed redirection of `:` ends the one it happens in.
+    if (: >>"$log") 2>/dev/null; then return; fi
     folder="${XDG_CACHE_HOME:-$HOME/.cache}/lmac"
     mkdir -p "$folder"
     log="$folder/dockerd.log"
@@ -118,7 +119,7 @@ start() {
 wait_for_engine() {
     waited=0
     while [ "$waited" -lt "$start_seconds" ]; do
-        case "$(state)" in
+        case "$(state "$address")" in
             answers) return ;;
             refuses) refused ;;
         esac
@@ -136,12 +137,17 @@ wait_for_engine() {
 python=python3
 command -v python3 >/dev/null || python="$(dirname "$0")/../.venv/bin/python"
 
-case "$(state)" in
+case "$(state "$address")" in
     answers) exit 0 ;;
     refuses) refused ;;
 esac
 if [ -n "${DOCKER_HOST:-}" ] && [ "$address" != unix:///var/run/docker.sock ]; then
     fail "nothing answers at DOCKER_HOST=$address" "start that engine, or unset DOCKER_HOST"
+fi
+rootless="unix://${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock"
+if [ "$(state "$rootless")" = answers ]; then
+    fail "a rootless Docker engine answers at $rootless, where LMAC does not look by itself" \
+        "export DOCKER_HOST=$rootless, and the same command again"
 fi
 if ! may_install; then
     fail "no Docker engine answers at $address, and none can be started from here (that takes root, or sudo without a password)" \
@@ -153,7 +159,7 @@ if ! command -v dockerd >/dev/null; then
     echo "engine: installing docker.io with apt-get, since no Docker engine answers"
     install_package docker.io || { tail -n 8 "$log" >&2; fail "apt-get could not install docker.io" "read $log"; }
 fi
-if [ "$(state)" != answers ]; then
+if [ "$(state "$address")" != answers ]; then
     echo "engine: starting dockerd (log: $log)"
     drop_leftovers
     start

@@ -35,7 +35,10 @@ def run_single_shot(
         reply = conversation.ask(sampling)
     except BudgetRefused:
         return Outcome.BUDGET_SPENT, None
-    for action in protocol.parse(reply, forms).actions:
+    parsed = protocol.parse(reply, forms)
+    for fault in parsed.faults:
+        journal.append("observation", action=None, arguments={}, ok=False, text=journal.keep(fault.text))
+    for action in parsed.actions:
         if action.name == "write":
             result = toolbox.carry_out(action, workspace)
             journal.append(

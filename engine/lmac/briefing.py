@@ -64,7 +64,7 @@ class Briefing:
         """A fresh window for the current instruction.
 
         Args:
-            report: On the store as it stands; told when an earlier attempt left it red.
+            report: On the store as it stands; told when it is red.
         """
         user = self._render(
             "opening",
@@ -76,8 +76,9 @@ class Briefing:
             instruction=registry.current.text,
             how_to_write=self.protocol.how_to_write,
         )
-        if registry.attempts and report is not None and not report.green:
-            user = f"{user}\n\n{self._red('again', report, self.setting.report_characters // 2)}"
+        if report is not None and not report.green:
+            text = "again" if registry.attempts else "red"
+            user = f"{user}\n\n{self._red(text, report, self.setting.report_characters // 2)}"
         return self._window(self._render("programmer", manual=self.protocol.manual(forms)), user, forms)
 
     def verdict(self, registry: InstructionRegistry, report: Report) -> str:
@@ -86,8 +87,7 @@ class Briefing:
             return self._red("red", report, self.setting.report_characters)
         rendered = untrusted(render_report(report, self.setting.report_characters))
         text = self._render("green", report=rendered, number=registry.counter + 1)
-        written = {entry.path for entry in self.store.entries()}
-        missing = [path for path in registry.current.files if path not in written]
+        missing = self.store.missing(registry.current.files)
         return f"{self._render('missing_files', files=', '.join(missing))} {text}" if missing else text
 
     def reminder(self, registry: InstructionRegistry, report: Report | None) -> str:

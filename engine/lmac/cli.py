@@ -14,8 +14,14 @@ import click
 
 from lmac import __version__
 from lmac.errors import ExitCode, LmacError
+from lmac.printable import printable, reader_may_go
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a polite kill, a closed terminal."""
+
+ENGINE_HELP = "Address of the Docker engine. [default: DOCKER_HOST, or else /var/run/docker.sock]"
 
 
 def config_options(command: F) -> F:
@@ -72,7 +78,7 @@ def run(
     single_shot: bool,
     as_json: bool,
 ) -> int:
-    """Carry out TASK: a text, a file (.md, .txt), or a folder with task.md and acceptance/.
+    """Carry out TASK: a text of several words, a file, or a folder with task.md and acceptance/.
 
     \b
     Examples:
@@ -132,7 +138,7 @@ def doctor(config_path: Path | None, overrides: tuple[str, ...], as_json: bool) 
 
 
 @cli.command()
-@click.option("--engine", "engine_url", metavar="URL", help="Address of the Docker engine.")
+@click.option("--engine", "engine_url", metavar="URL", help=ENGINE_HELP)
 @json_option
 def clean(engine_url: str | None, as_json: bool) -> int:
     """Remove containers and volumes that dead runs of this machine left; runs and caches stay.
@@ -153,7 +159,7 @@ def images() -> None:
 
 @images.command("build")
 @click.argument("name", default="python")
-@click.option("--engine", "engine_url", metavar="URL", help="Address of the Docker engine.")
+@click.option("--engine", "engine_url", metavar="URL", help=ENGINE_HELP)
 def images_build(name: str, engine_url: str | None) -> int:
     """Build image NAME from its lock and load it into the engine; prints its id.
 
@@ -168,7 +174,7 @@ def images_build(name: str, engine_url: str | None) -> int:
 
 @images.command("lock")
 @click.argument("name", default="python")
-@click.option("--engine", "engine_url", metavar="URL", help="Address of the Docker engine.")
+@click.option("--engine", "engine_url", metavar="URL", help=ENGINE_HELP)
 def images_lock(name: str, engine_url: str | None) -> int:
     """Resolve the packages of image NAME anew, write its lock, and show what changed.
 
@@ -183,8 +189,10 @@ def images_lock(name: str, engine_url: str | None) -> int:
 
 def main() -> NoReturn:
     """The entry point of the console script."""
-    for interrupting in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(interrupting, _interrupt)
+    for interrupting in INTERRUPTING:
+        # What starts a command with nohup wants it to outlive the terminal.
+        if interrupting is not signal.SIGHUP or signal.getsignal(interrupting) is not signal.SIG_IGN:
+            signal.signal(interrupting, _interrupt)
     sys.exit(exit_code_of(lambda: cli.main(standalone_mode=False)))
 
 
@@ -214,19 +222,25 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception:
-        traceback.print_exc()
+        _say(traceback.format_exc().rstrip())
         _complain("this is a fault of LMAC, not of yours", "please report it with the lines above")
         return ExitCode.FAULT
 
 
 def _complain(message: str, next_step: str) -> None:
-    click.echo(f"lmac: {message}", err=True)
+    _say(f"lmac: {message}")
     if next_step:
-        click.echo(f"  next: {next_step}", err=True)
+        _say(f"  next: {next_step}")
+
+
+def _say(lines: str) -> None:
+    """To stderr. Messages quote servers, programs and files of others."""
+    with reader_may_go(sys.stderr):
+        click.echo(printable(lines, keep_newlines=True), err=True)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
     # A second one would cut the cleaning up short, and leave a volume; each step of it has its own deadline.
-    for interrupting in (signal.SIGINT, signal.SIGTERM):
+    for interrupting in INTERRUPTING:
         signal.signal(interrupting, signal.SIG_IGN)
     raise KeyboardInterrupt

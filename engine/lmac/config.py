@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lmac.budget import BudgetLimits
 from lmac.checks.lint import ADVISORY_RULES, BLOCKING_RULES
@@ -22,6 +23,15 @@ class LintRules(BaseModel):
     advisory: tuple[str, ...] = ADVISORY_RULES
     """What is counted only."""
 
+    @field_validator("blocking", "advisory")
+    @classmethod
+    def _are_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        # Checked here, since ruff would refuse it only once a model has written files.
+        for rule in rules:
+            if not re.fullmatch(r"[A-Z]+[0-9]*", rule):
+                raise ValueError(f"{rule!r} is no rule: capital letters, then digits, such as F or E902")
+        return rules
+
 
 class RunConfig(BaseModel):
     """One run, all but its task. The defaults are those of `configs/default.yaml`."""
@@ -34,7 +44,7 @@ class RunConfig(BaseModel):
     image: str = Field(default="python", min_length=1)
     """The name of a shipped image, or an image id of the engine (sha256:...)."""
     engine_url: str | None = None
-    """Address of the Docker engine; None for the one that `docker` uses."""
+    """Of the Docker engine; None for DOCKER_HOST, else /var/run/docker.sock. Never a context of `docker`."""
     runs_folder: str = Field(default="runs", min_length=1)
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     """None: the profile's."""

@@ -142,7 +142,13 @@ class ControlUnit:
         self._last_said = None
         opening = self.state.store_digest if registry.attempts == 0 else self.state.opening_digest
         self.state = replace(
-            self.state, window_open=True, turns=0, repeats=0, window_overflows=False, opening_digest=opening
+            self.state,
+            window_open=True,
+            turns=0,
+            repeats=0,
+            window_overflows=False,
+            opening_digest=opening,
+            missing_files=self._workspace.store.missing(registry.current.files),
         )
         self._journal.append("window", instruction=registry.counter, attempt=registry.attempts)
 
@@ -181,6 +187,7 @@ class ControlUnit:
             self.state,
             pending=tuple(rest),
             store_digest=self._workspace.store.digest(),
+            missing_files=self._workspace.store.missing(self._registry.current.files),
             finish_requested=self.state.finish_requested or isinstance(result.effect, FinishRequested),
             evaluation_requested=self.state.evaluation_requested
             or isinstance(result.effect, EvaluationRequested),

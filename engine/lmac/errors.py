@@ -12,8 +12,7 @@ LmacError
 │   ├── ContextOverflow     the server says that the request is too long; the control unit handles it
 │   └── WeightsError        the model's weights are absent, incomplete or not the ones that were named
 ├── SandboxFailure          exit 5: the container engine, an image, a box or the store failed
-├── HostDiskFull            exit 5: the host has no space left for the run's files
-└── Interrupted             exit 130: the user stopped it
+└── HostDiskFull            exit 5: the host has no space left for the run's files
 """
 
 from __future__ import annotations
@@ -114,9 +113,3 @@ class HostDiskFull(LmacError):
     """The host has no space left for the run's own files."""
 
     exit_code = ExitCode.SANDBOX
-
-
-class Interrupted(LmacError):
-    """The user stopped the command."""
-
-    exit_code = ExitCode.INTERRUPTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from lmac_sandbox import FileEntry
@@ -28,6 +28,7 @@ class FileStore:
     def __init__(self, keeper: StoreKeeper) -> None:
         self._keeper = keeper
         self._digest = keeper.digest()
+        self._paths = {entry.path for entry in keeper.list()}
 
     def write(self, path: str, content: bytes) -> str:
         """Replace one file atomically and return the digest of the whole store.
@@ -37,6 +38,7 @@ class FileStore:
             StoreFull: a limit would be passed; nothing was written.
         """
         self._digest = self._keeper.write(path, content)
+        self._paths.add(path)
         return self._digest
 
     def read(self, path: str) -> bytes:
@@ -56,11 +58,20 @@ class FileStore:
             PathRejected: the path breaks the store's rules.
         """
         self._digest = self._keeper.delete(path)
+        self._paths.discard(path)
         return self._digest
 
     def digest(self) -> str:
         """The digest of the whole store as last written."""
         return self._digest
+
+    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those of the paths that are neither a file nor a folder of the store."""
+        return tuple(
+            path
+            for path in paths
+            if path not in self._paths and not any(held.startswith(f"{path}/") for held in self._paths)
+        )
 
     def entries(self) -> tuple[FileEntry, ...]:
         """Every file with size and digest, sorted by path."""

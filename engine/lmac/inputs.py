@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from lmac_sandbox import BadPath, Engine, check_path, expected_image_id, find_im
 TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
-_TEXT_SUFFIXES = (".md", ".txt", ".rst")
+_TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,8 @@ def load_task(argument: str) -> TaskInput:
     path = Path(argument)
     if not _names_file(argument):
         return TaskInput(_task(argument, "task", argument))
+    if not _is_there(path):
+        raise ConfigError(f"task {argument}: no such file", _hint(path))
     if path.is_dir():
         suite = path / "acceptance"
         text = read_text(path / "task.md", "task")
@@ -187,15 +188,29 @@ def image_folder(name: str) -> Path:
 
 
 def _names_file(argument: str) -> bool:
-    """Whether a task argument is meant as a path: it exists, or looks like one."""
-    if "\n" in argument or len(argument) > 500 or not argument.strip():
+    """Whether a task argument is meant as a path: it is there, or looks like one."""
+    if not argument.strip():
         return False
-    looks = " " not in argument and (argument.endswith(_TEXT_SUFFIXES) or os.sep in argument)
+    looks = len(argument.split()) == 1 or argument.lower().rstrip().endswith(_TEXT_SUFFIXES)
+    return (looks and "\n" not in argument) or _is_there(Path(argument))
+
+
+def _is_there(path: Path) -> bool:
     try:
-        return looks or Path(argument).exists()
+        return path.exists()
     except OSError:
         # A sentence can be longer than any file's name.
         return False
+
+
+def _hint(path: Path) -> str:
+    """What to do about a task file that is not there."""
+    tasks = shipped_folder("configs") / "tasks"
+    if path.name in {folder.name for folder in tasks.iterdir()}:
+        shipped = tasks / path.name
+        here = Path.cwd()
+        return f"name its path: {shipped.relative_to(here) if shipped.is_relative_to(here) else shipped}"
+    return "check the path; a task's own text has more than one word and does not end like a file's name"
 
 
 def _task(text: str, name: str, argument: str) -> Task:

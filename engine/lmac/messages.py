@@ -8,6 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 
+def sound_text(text: str) -> str:
+    """The text with lone surrogates, which are no characters, replaced by question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class Role(StrEnum):
     """Who speaks, in the terms of chat-completion servers."""
 

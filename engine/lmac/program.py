@@ -122,7 +122,7 @@ def _counted(program: Program, most_instructions: int) -> Program:
 
 _NUMBERED = re.compile(r"^\s{0,3}(?:#+\s*)?(?:\*\*)?(?:step\s+)?(\d{1,3})\s*[.):]\s*(.+)$", re.IGNORECASE)
 _FILES = re.compile(r"\(?\bfiles?\s*:\s*([^()\n]+)\)?\s*\.?\s*$", re.IGNORECASE)
-_FILE_NAME = re.compile(r"[\w./-]+\.\w+")
+_FILE_NAME = re.compile(r"[\w./-]+\.[A-Za-z]\w*")
 
 
 def parse_numbered_program(text: str, most_instructions: int) -> Program:

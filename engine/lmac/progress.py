@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -10,6 +9,7 @@ from typing import Any, TextIO
 import structlog
 
 from lmac.journal import Event, Listener
+from lmac.printable import printable, reader_may_go
 
 Shown = Mapping[str, Any]
 
@@ -44,11 +44,7 @@ def _logger(run_id: str, stream: TextIO, as_json: bool) -> structlog.typing.Wrap
 
 def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Escape what a terminal would obey: paths and findings are untrusted."""
-    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
-
-
-def _escaped(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 class _Progress:
@@ -64,11 +60,9 @@ class _Progress:
     def __call__(self, event: Event) -> None:
         shown = self._shown(event.kind, event.data)
         if shown is not None:
-            try:
+            # Without a watcher the run goes on, and its journal tells the rest.
+            with reader_may_go(self._stream):
                 self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown})
-            except BrokenPipeError:
-                # Whoever watched has gone; the run goes on, and its journal tells the rest.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _shown(self, kind: str, data: Shown) -> Shown | None:
         """The fields to show; None for an event that says nothing new to a person."""

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import assert_never
 
 from lmac import __version__
+from lmac.assembly import (
+    SERVER_LOG_NAME,
+    RunSandbox,
+    action_protocol,
+    program_form,
+    start_processor,
+    start_sandbox,
+)
 from lmac.baseline import run_single_shot
 from lmac.briefing import Setting
 from lmac.budget import Budget
-from lmac.checks import LintCheck, python_checks
 from lmac.config import RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
-from lmac.errors import ConfigError, ModelError, SandboxFailure, WeightsError
+from lmac.errors import ConfigError, ModelError, SandboxFailure
 from lmac.evaluation import Report, journalled
-from lmac.evaluator import Evaluator
-from lmac.file_store import FileStore
 from lmac.journal import Journal, Listener
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
-from lmac.models.server import EmbeddedServer
 from lmac.processor import Processor
-from lmac.processor.actions import ActionProtocol, ProtocolName
-from lmac.processor.fenced import FencedProtocol
-from lmac.processor.native import NativeProtocol
-from lmac.processor.openai_processor import OpenAIProcessor
-from lmac.program import ProgramForm, Task
+from lmac.program import Task
 from lmac.prompts import shipped_prompts
 from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
 from lmac.tools import Workspace
 from lmac.transitions import Outcome
-from lmac_sandbox import Engine, Keeper, Owner, Pool, SandboxError, Volume, reap
+from lmac_sandbox import SandboxError
 
 FILES_NAME = "files"
-SERVER_LOG_NAME = "model-server.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +79,17 @@ def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
     with Journal(order.folder, listener) as journal:
         journal.append("run_opened", **_opening(order))
         progress = _Progress(time.monotonic())
-        with _typed(progress):
-            _start_and_run(order, journal, progress)
-        result = _result(order, progress)
-        journal.append("run_closed", outcome=result.outcome.value, error=result.error, seconds=result.seconds)
-        journal.sync()
-    write_result(order.folder, result)
+        try:
+            with _typed(progress):
+                _start_and_run(order, journal, progress)
+        finally:
+            # Whatever nobody foresaw goes on to the caller, and still leaves a closed journal and a result.
+            result = _result(order, progress)
+            journal.append(
+                "run_closed", outcome=result.outcome.value, error=result.error, seconds=result.seconds
+            )
+            journal.sync()
+            write_result(order.folder, result)
     return result
 
 
@@ -146,66 +150,13 @@ def _typed(progress: _Progress) -> Iterator[None]:
 
 def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> None:
     with ExitStack() as stack:
-        workspace = _start_sandbox(order, stack)
-        processor = _start_processor(order, journal, stack)
-        with _typed(progress):
-            _run_machine(order, journal, processor, workspace, progress)
-        _deliver(order, journal, workspace, progress)
-
-
-def _start_sandbox(order: RunOrder, stack: ExitStack) -> Workspace:
-    config = order.config
-    owner = Owner.current(order.folder.name)
-    engine = stack.enter_context(Engine.connect(config.engine_url))
-    reap(engine)
-    volume = stack.enter_context(Volume.create(engine, owner, config.store))
-    keeper = stack.enter_context(Keeper.start(engine, volume, order.image_id, owner, config.store))
-    pool = stack.enter_context(
-        Pool(engine, volume, order.image_id, owner, config.box, size=config.ready_boxes)
-    )
-    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory))
-    return Workspace(FileStore(keeper), Evaluator(pool, checks))
-
-
-def _start_processor(order: RunOrder, journal: Journal, stack: ExitStack) -> Processor:
-    profile = order.profile
-
-    def retried(error: ModelError, wait_seconds: float) -> None:
-        journal.append("retry", error=type(error).__name__, text=error.message, wait_seconds=wait_seconds)
-
-    if profile.server is not None:
-        return stack.enter_context(
-            OpenAIProcessor(
-                base_url=profile.server.base_url,
-                api_key=order.api_key,
-                model=profile.server.model,
-                call_seconds=profile.call_seconds,
-                reply_limit_parameter=profile.server.reply_limit_parameter,
-                on_retry=retried,
-            )
-        )
-    if profile.embedded is None or order.weights is None:
-        raise WeightsError(f"weights of {profile.name}: the run was ordered without them", "run `lmac setup`")
-    journal.append("server_starting", model=profile.name)
-    server = stack.enter_context(
-        EmbeddedServer(
-            order.weights,
-            model=profile.name,
-            context_tokens=profile.context_tokens,
-            log_path=order.folder / SERVER_LOG_NAME,
-            threads=profile.embedded.threads,
-            prompt_cache_bytes=profile.embedded.prompt_cache_bytes,
-        )
-    )
-    return stack.enter_context(
-        OpenAIProcessor(
-            base_url=server.base_url,
-            api_key=server.api_key,
-            model=server.model,
-            call_seconds=profile.call_seconds,
-            on_retry=retried,
-        )
-    )
+        sandbox = start_sandbox(order.config, order.folder.name, order.image_id, journal, stack)
+        processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
+        try:
+            with _typed(progress):
+                _run_machine(order, journal, processor, sandbox.workspace, progress)
+        finally:
+            _deliver(order, journal, sandbox, progress)
 
 
 def _run_machine(
@@ -244,33 +195,21 @@ def _setting(order: RunOrder) -> Setting:
     )
 
 
-def action_protocol(name: ProtocolName) -> ActionProtocol:
-    """The protocol that a profile names."""
-    match name:
-        case ProtocolName.FENCED:
-            return FencedProtocol()
-        case ProtocolName.NATIVE:
-            return NativeProtocol()
-        case _:
-            assert_never(name)
-
-
-def program_form(profile: ModelProfile) -> ProgramForm:
-    """How this model gives its program."""
-    if profile.protocol is ProtocolName.NATIVE:
-        return ProgramForm.TOOL
-    return ProgramForm.JSON if profile.json_schema else ProgramForm.NUMBERED
-
-
-def _deliver(order: RunOrder, journal: Journal, workspace: Workspace, progress: _Progress) -> None:
+def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _Progress) -> None:
     """Export the store as it stands, and judge it by the user's suite."""
-    progress.exported = export_files(workspace.store, order.folder / FILES_NAME)
-    store_digest = workspace.store.digest()
+    folder = order.folder / FILES_NAME
+    try:
+        progress.exported = export_files(sandbox.workspace.store, folder)
+    except SandboxError:
+        shutil.rmtree(folder, ignore_errors=True)
+        with sandbox.rescued_store() as store:
+            progress.exported = export_files(store, folder)
+    store_digest = sandbox.workspace.store.digest()
     journal.append("exported", store_digest=store_digest, **asdict(progress.exported))
-    if order.acceptance is None or progress.outcome in (Outcome.INTERRUPTED, Outcome.SANDBOX_FAILED):
-        return
-    progress.acceptance = workspace.evaluator.accept(store_digest, order.acceptance)
-    journal.append("acceptance", **journalled(progress.acceptance))
+    judged = progress.outcome not in (None, Outcome.INTERRUPTED, Outcome.SANDBOX_FAILED)
+    if order.acceptance is not None and judged:
+        progress.acceptance = sandbox.workspace.evaluator.accept(store_digest, order.acceptance)
+        journal.append("acceptance", **journalled(progress.acceptance))
 
 
 def _opening(order: RunOrder) -> dict[str, object]:
@@ -289,22 +228,34 @@ def _opening(order: RunOrder) -> dict[str, object]:
 
 def _result(order: RunOrder, progress: _Progress) -> RunResult:
     registry, conversation = progress.registry, progress.conversation
+    usage = conversation.budget.usage if conversation else Usage()
     return RunResult(
         run_id=order.folder.name,
         folder=str(order.folder),
         task=order.task.name,
         model=order.profile.name,
         single_shot=order.single_shot,
-        outcome=progress.outcome or Outcome.INTERRUPTED,
+        outcome=progress.outcome or Outcome.FAULT,
         error=progress.error,
-        next_step=progress.next_step,
+        next_step=_next_step(order, progress),
         instructions=len(registry.program.instructions) if registry else 0,
         instructions_completed=registry.completed if registry else 0,
         files=progress.exported.files,
         lines=progress.exported.lines,
         checks=progress.checks,
         acceptance=progress.acceptance,
-        usage=conversation.budget.usage if conversation else Usage(),
+        usage=usage,
         calls=conversation.budget.calls if conversation else 0,
+        cost=order.profile.prices.cost(usage) if order.profile.prices else None,
         seconds=round(time.monotonic() - progress.started, 1),
     )
+
+
+def _next_step(order: RunOrder, progress: _Progress) -> str:
+    if progress.outcome is Outcome.WINDOW_TOO_SMALL:
+        window = f"the task does not fit into the model's window of {order.profile.context_tokens} tokens"
+        return f"{window}: shorten it, or take a profile with a larger window"
+    log = order.folder / SERVER_LOG_NAME
+    if progress.outcome is Outcome.MODEL_FAILED and log.exists():
+        return f"{progress.next_step} (what the embedded server said is in {log})"
+    return progress.next_step

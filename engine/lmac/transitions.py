@@ -21,9 +21,13 @@ class Outcome(StrEnum):
     CHECKS_FAILED = "checks failed"
     """A single call, without the machine, whose files do not pass their checks."""
     BUDGET_SPENT = "budget spent"
+    WINDOW_TOO_SMALL = "window too small"
+    """The task and what belongs to an instruction do not fit into the model's window."""
     MODEL_FAILED = "model failed"
     SANDBOX_FAILED = "sandbox failed"
     INTERRUPTED = "interrupted"
+    FAULT = "fault of LMAC"
+    """Something that nobody foresaw."""
 
 
 class OnGivenUp(StrEnum):
@@ -77,6 +81,8 @@ class MachineState:
     store_digest: str = ""
     opening_digest: str = ""
     """The store when the current instruction began."""
+    missing_files: tuple[str, ...] = ()
+    """Files that the current instruction names and the store does not hold."""
     unchanged_finish_refused: bool = False
     """The model was told once that it had written nothing."""
     evaluation_requested: bool = False
@@ -176,6 +182,8 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
         return Evaluate()
     if state.finish_requested:
         return _finish(state)
+    if state.window_overflows and not state.turns:
+        return Halt(Outcome.WINDOW_TOO_SMALL)
     if state.window_overflows:
         return _next_attempt(state.registry, limits, "the window is full")
     if state.repeats >= limits.repeats:
@@ -203,6 +211,8 @@ def _unjudged(state: MachineState) -> bool:
 
 
 def _finish(state: MachineState) -> Decision:
+    if state.missing_files:
+        return RefuseFinish(f"these files of it are not written: {', '.join(state.missing_files)}")
     if state.store_digest == state.opening_digest and not state.unchanged_finish_refused:
         return RefuseFinish(NOTHING_WRITTEN)
     if state.report is None or not state.report.green:

@@ -24,7 +24,7 @@ from lmac_sandbox.errors import (
 )
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.store_digest import store_digest
-from lmac_sandbox.jobs import Job, JobResult, Output
+from lmac_sandbox.jobs import Job, JobResult, Output, printable_text
 from lmac_sandbox.keeper import FileEntry, Keeper
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.owner import Owner
@@ -82,6 +82,7 @@ __all__ = [
     "fetch_wheel",
     "find_image",
     "load_image",
+    "printable_text",
     "reap",
     "refresh_lock",
     "store_digest",

@@ -80,9 +80,9 @@ class Output:
     def text(self) -> str:
         """Decoded, without control sequences; a cut is named where it is."""
         if not self.tail:
-            return _printable(self.head)
+            return _decoded(self.head)
         cut_bytes = self.total_bytes - len(self.head) - len(self.tail)
-        return f"{_printable(self.head)}\n[... {cut_bytes} bytes left out ...]\n{_printable(self.tail)}"
+        return f"{_decoded(self.head)}\n[... {cut_bytes} bytes left out ...]\n{_decoded(self.tail)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,16 @@ class JobResult:
     stdout: Output
     stderr: Output
     events: tuple[Mapping[str, Any], ...]
-    """Of a pytest session; the kinds stand in `inside.events`."""
+    """Of a pytest session, without control sequences; the kinds stand in `inside.events`."""
     seconds: float
     """From the fork to the end of its own process."""
     leftover_processes: int
     """Processes that it left behind; they were killed."""
+
+
+def printable_text(text: str) -> str:
+    """The text without control sequences and characters that change direction; tabs and line feeds stay."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n"))
 
 
 def order_of(job: Job, limits: Limits) -> Frame:
@@ -158,8 +163,19 @@ def _event(item: object) -> Mapping[str, Any]:
     event = checked_event(item)
     if event is None:
         raise WireError("answer of the runner: an event of no known kind")
-    return event
+    return {key: _printable_value(value) for key, value in event.items()}
 
 
-def _printable(raw: bytes) -> str:
-    return _CONTROLS.sub("", raw.decode("utf-8", "replace").replace("\r\n", "\n"))
+def _printable_value(value: Any) -> Any:
+    """The value of a checked event's field: text, a number, or a list of texts."""
+    match value:
+        case str():
+            return printable_text(value)
+        case list():
+            return [printable_text(item) for item in value]
+        case _:
+            return value
+
+
+def _decoded(raw: bytes) -> str:
+    return printable_text(raw.decode("utf-8", "replace"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lmac_sandbox.answers import Answer
 from lmac_sandbox.errors import EngineFailure, FileMissing, PathRejected, StoreFull, WireError
 from lmac_sandbox.inside.frames import PROTOCOL
+from lmac_sandbox.inside.keeper import MESSAGE_CHARACTERS
 from lmac_sandbox.inside.paths import PATH_BYTES
 from lmac_sandbox.launch import Program, launch
 from lmac_sandbox.limits import MIB, StoreLimits
@@ -53,7 +54,10 @@ class Keeper:
         limits: StoreLimits,
         call_seconds: float = 30.0,
     ) -> Keeper:
-        """Start the keeper's container and open the store on the volume.
+        """Start the keeper's container and open the store on the volume, with the files that it holds.
+
+        Another keeper may still hold the volume, but must not write any more: what it wrote later, this one
+        would not know. So the files of a run outlive a keeper whose channel broke.
 
         Args:
             call_seconds: For the start, and for each request after it.
@@ -155,7 +159,7 @@ class Keeper:
             self._program.channel.request({"op": operation, **fields}, self._call_seconds), "keeper"
         )
         if "refusal" in answer:
-            _refuse(answer.text("refusal", 20), answer.text("message", 2000))
+            _refuse(answer.text("refusal", 20), answer.text("message", MESSAGE_CHARACTERS))
         return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -45,6 +46,7 @@ class Pool:
         self._ready: deque[Box] = deque()
         self._failure: SandboxError | None = None
         self._closing = False
+        self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._keep_ready, name="lmac-pool", daemon=True)
 
     def __enter__(self) -> Pool:
@@ -60,7 +62,7 @@ class Pool:
         """A box that nobody has used; waits for one when none is ready. Use it in a `with` block.
 
         Raises:
-            SandboxError: boxes do not come up, tried twice; the next call tries again.
+            SandboxError: boxes do not come up, tried twice; the next call tries again. Or the pool is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._failure or self._closing)
@@ -70,6 +72,8 @@ class Pool:
                 return box
             failure, self._failure = self._failure, None
             self._changed.notify_all()
+        if failure is None and self._fault is not None:
+            raise SandboxError(f"the pool is closed: it failed with {self._fault!r}") from self._fault
         raise failure or SandboxError("the pool is closed")
 
     def close(self) -> None:
@@ -88,6 +92,16 @@ class Pool:
         self._remove_all()
 
     def _keep_ready(self) -> None:
+        """The thread; whatever ends it also ends the waiting in `take`."""
+        try:
+            self._start_boxes()
+        finally:
+            with self._changed:
+                self._fault = sys.exception()
+                self._closing = True
+                self._changed.notify_all()
+
+    def _start_boxes(self) -> None:
         while self._wait_for_need():
             try:
                 box = self._start_twice()

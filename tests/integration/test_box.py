@@ -114,6 +114,27 @@ def test_a_file_that_cannot_be_collected_is_told(box: Box) -> None:
     assert "nothing_like_this" in errors[0]["text"]
 
 
+def test_no_folder_name_keeps_tests_from_being_collected(box: Box) -> None:
+    folders = ("build", "dist", "node_modules", "venv", "x.egg", ".hidden", "real_venv")
+    failing = {f"{folder}/test_{n}.py": b"def test_it(): assert 0\n" for n, folder in enumerate(folders)}
+    box.place(failing | {"real_venv/pyvenv.cfg": b""}, "subject")
+    result = box.run(Job.pytest(("-q",)))
+
+    assert {event["id"] for event in result.events if event.get("outcome") == "failed"} == {
+        f"{path}::test_it" for path in failing
+    }
+
+
+def test_control_sequences_of_tests_do_not_reach_the_host(box: Box) -> None:
+    source = b"def test_it(): assert 0, 'a\\x1b[31mb\\x07'\n"
+    box.place({"test_it.py": source}, "subject")
+    events = box.run(Job.pytest(("-q",))).events
+    failure = next(event for event in events if event.get("outcome") == "failed")
+
+    assert "AssertionError: ab" in failure["text"]
+    assert not any("\x1b" in event.get("text", "") for event in events)
+
+
 def test_no_tests_is_no_pass(box: Box) -> None:
     result = box.run(Job.pytest())
 
@@ -156,12 +177,12 @@ def test_a_signal_is_its_own_ending(box: Box) -> None:
 
 
 def test_only_head_and_tail_of_a_long_output_are_kept(box: Box) -> None:
-    result = box.run(python("print('first'); print('x' * 1_000_000); print('last')"))
+    result = box.run(python("print('first'); print('x' * 2_000_000); print('last')"))
 
     assert result.ending is Ending.EXITED
     assert result.stdout.head.startswith(b"first\n")
     assert result.stdout.tail.endswith(b"last\n")
-    assert result.stdout.total_bytes == 1_000_012
+    assert result.stdout.total_bytes == 2_000_012
     assert len(result.stdout.head) + len(result.stdout.tail) == Limits().kept_bytes
 
 

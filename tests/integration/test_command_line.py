@@ -56,7 +56,8 @@ def _embedded(folder: Path, name: str, weights: dict[str, object]) -> None:
 
 
 CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
-    "task file missing": (CONFIG, ("absent.md",), ("absent.md", "No such file", "next: check the path")),
+    "task file missing": (CONFIG, ("absent.md",), ("absent.md: no such file", "next: check the path")),
+    "task name misspelt": (CONFIG, ("stack-queue",), ("no such file", "configs/tasks/stack-queue")),
     "task folder without a task": (CONFIG, ("no_tests",), ("task.md", "next:")),
     "task empty": (CONFIG, ("empty.md",), ("empty.md", "it is empty", "next: write what")),
     "task of nothing": (CONFIG, ("",), ("it is empty", "next:")),
@@ -70,6 +71,11 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "config value wrong": (CONFIG, ("task.md", "-c", "wrong.yaml"), ("wrong.yaml, line 1", "-5", "next:")),
     "config no YAML": (CONFIG, ("task.md", "-c", "broken.yaml"), ("broken.yaml", "line 2")),
     "config no mapping": (CONFIG, ("task.md", "-c", "list.yaml"), ("list.yaml", "a mapping of keys")),
+    "rule misspelt": (
+        CONFIG,
+        ("task.md", "-k", "lint.blocking=[f401]"),
+        ("'f401' is no rule", "next:"),
+    ),
     "override without value": (CONFIG, ("task.md", "-k", "seed"), ("-k seed", "such as -k")),
     "override unknown": (CONFIG, ("task.md", "-k", "sead=1"), ("`sead`", "did you mean `seed`?", "next:")),
     "override of wrong type": (

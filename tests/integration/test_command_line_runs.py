@@ -14,7 +14,10 @@ import pytest
 
 from command_line import LMAC, Ended, Shell
 from contract.fault_server import FaultServer
-from lmac.journal import read_journal
+from lmac.journal import Journal, read_journal
+from lmac.messages import Usage
+from lmac.report.result import RunResult, write_result
+from lmac.transitions import Outcome
 from lmac_sandbox import Engine
 from scripted_runs import (
     DONE,
@@ -118,6 +121,40 @@ def test_a_run_whose_watcher_has_gone_carries_on_to_its_end(shell: Shell, image_
     assert "completed, accepted (exit code 0)" in stdout
     assert report_of(shell.folder / "runs" / name)["outcome"] == "completed"
     assert process.returncode == 0
+
+
+def test_a_journal_whose_texts_are_hostile_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    hostile = "Write\x1b]0;title\x07 it\u202e\x9b2J\rgone"
+    folder = tmp_path / "elsewhere" / "hostile"
+    folder.mkdir(parents=True)
+    result = RunResult(
+        run_id="hostile",
+        folder=str(folder),
+        task="doubling",
+        model="scripted",
+        single_shot=False,
+        outcome=Outcome.MODEL_FAILED,
+        error=hostile,
+        next_step=hostile,
+        instructions=1,
+        instructions_completed=0,
+        files=0,
+        lines=0,
+        checks=None,
+        acceptance=None,
+        usage=Usage(),
+        cost=None,
+        calls=1,
+        seconds=1.0,
+    )
+    write_result(folder, result)
+    with Journal(folder) as journal:
+        journal.append("program", instructions=[{"text": hostile, "files": []}])
+
+    for arguments in ((), ("--json",)):
+        shown = Shell(tmp_path).lmac("show", str(folder), *arguments)
+        assert shown.code == 0, shown.stderr
+        assert shown.stdout.replace("\n", "").isprintable()
 
 
 def test_an_unfinished_run_is_shown_as_far_as_its_journal_goes(
@@ -285,6 +322,7 @@ def test_doctor_without_an_engine_goes_on_to_the_model_and_the_disk(tmp_path: Pa
     assert ended.code == 5
     assert "Traceback" not in ended.stderr
     assert "BAD  engine" in ended.stdout
+    assert "BAD  image   not looked at: no engine answers" in ended.stdout
     assert "BAD  model" in ended.stdout
     assert "NO_SUCH_KEY is not set" in ended.stdout
     assert "ok   disk" in ended.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import secrets
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Shell
+from command_line import LMAC, Shell
 from lmac.journal import read_journal
 from lmac_sandbox import Engine
 from scripted_runs import (
@@ -139,6 +140,60 @@ def test_pressing_ctrl_c_again_does_not_cut_the_cleaning_up_short(
     assert time.monotonic() - interrupted < 8
     assert leftovers(engine, run.folder.name) == 0
     assert [event.kind for event in read_journal(run.folder)][-1] == "run_closed"
+
+
+def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(tmp_path: Path, image_id: str, engine: Engine) -> None:
+    with running_in_a_terminal(tmp_path, image_id) as (run, close_terminal):
+        _calling(run)
+        close_terminal()
+        code = run.process.wait(timeout=30)
+
+    assert code == 130
+    assert leftovers(engine, run.folder.name) == 0
+    assert [event.kind for event in read_journal(run.folder)][-1] == "run_closed"
+    assert report_of(run.folder)["outcome"] == "interrupted"
+    assert delivered(run.folder) == GREEN_FILES
+
+
+def test_a_run_under_nohup_outlives_its_terminal(tmp_path: Path, image_id: str) -> None:
+    with running_in_a_terminal(tmp_path, image_id, "nohup") as (run, close_terminal):
+        _calling(run)
+        close_terminal()
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.process.wait(timeout=1.5)
+        run.process.terminate()
+        assert run.process.wait(timeout=30) == 130
+
+
+@contextmanager
+def running_in_a_terminal(
+    folder: Path, image_id: str, *through: str
+) -> Iterator[tuple[Running, Callable[[], None]]]:
+    """A run whose controlling terminal is one of its own; the second part closes that terminal."""
+    shell = Shell(folder)
+    name = f"closed-{secrets.token_hex(4)}"
+    ours, theirs = pty.openpty()
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), Hangs()]) as server:
+        profile = write_profile(folder, server.base_url)
+        config = {"model": str(profile), "image": image_id, "box": SMALL_BOX}
+        (folder / "config.yaml").write_text(json.dumps(config))
+        lmac = [*through, str(LMAC), "run", "Write doubling.py.", "-c", "config.yaml", "--id", name]
+        process = subprocess.Popen(
+            ["setsid", "--ctty", *lmac],
+            cwd=folder,
+            env=shell.environment(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            encoding="utf-8",
+        )
+        os.close(theirs)
+        try:
+            yield Running(shell, server, process, folder / "runs" / name), lambda: os.close(ours)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def test_a_killed_run_leaves_no_container_and_clean_removes_its_volume(

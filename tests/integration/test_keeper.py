@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from types import FrameType
 
 import pytest
 
@@ -76,6 +78,15 @@ def test_a_rejected_path_changes_nothing_of_a_whole_batch(keeper: Keeper, path: 
     assert keeper.digest() == before
 
 
+def test_a_path_whose_every_character_needs_an_escape_is_rejected_like_any_other(keeper: Keeper) -> None:
+    with pytest.raises(PathRejected, match="longer than"):
+        keeper.write("\U0001f600" * 250, b"")
+    with pytest.raises(FileMissing):
+        keeper.read("\U0001f600" * 250)
+
+    assert keeper.digest() == store_digest({})
+
+
 def test_a_full_store_refuses_and_keeps_what_it_has(engine: Engine, image_id: str, owner: Owner) -> None:
     limits = StoreLimits(store_bytes=1000, store_files=3, file_bytes=600)
     with (
@@ -118,6 +129,42 @@ def test_another_keeper_finds_the_files_that_a_box_has_held(
         first.close()
 
         assert second.digest() == digest
+
+
+def test_what_a_keeper_wrote_is_found_by_the_next_one_after_an_interrupted_exchange(
+    engine: Engine, volume: Volume, image_id: str, owner: Owner
+) -> None:
+    with Keeper.start(engine, volume, image_id, owner, StoreLimits()) as first:
+        digest = first.write_many(FILES)
+        interrupt_in_an_exchange(first)
+        with pytest.raises(EngineFailure, match="closed or broken"):
+            first.digest()
+        with Keeper.start(engine, volume, image_id, owner, StoreLimits()) as second:
+            first.close()
+
+            assert dict(second.read_all()) == FILES
+            assert second.digest() == digest
+            assert second.write("main.py", b"on") == store_digest(FILES | {"main.py": b"on"})
+
+
+def interrupt_in_an_exchange(keeper: Keeper) -> None:
+    """Ask until a signal breaks in while an answer is being waited for."""
+
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_name == "_receive":
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.007)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            for _ in iter(keeper.digest, ""):
+                pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_keeper_that_is_gone_is_an_engine_failure_at_once(

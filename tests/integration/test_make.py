@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,72 @@ def test_a_named_engine_that_is_silent_is_an_error_and_nothing_is_installed(
     assert f"nothing answers at DOCKER_HOST={address}" in done.stderr
     assert "next: start that engine, or unset DOCKER_HOST" in done.stderr
     assert not (traps.parent / "touched").exists()
+
+
+BARE = "mount -t tmpfs tmpfs /run && mount -t tmpfs -o ro tmpfs /var/log"
+"""A machine on which no engine is known, and whose log folder nobody can write to."""
+
+ANSWERS = """exec python3 - "$1" <<'END'
+import socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+listening.settimeout(5)
+try:
+    while True:
+        asked = listening.accept()[0]
+        asked.recv(1024)
+        asked.sendall(b"HTTP/1.0 200 OK" + b"\\r\\n" * 2)
+        asked.close()
+except TimeoutError:
+    pass
+END"""
+"""An engine as far as the script asks it; ends when nobody has asked for five seconds."""
+
+
+def provide_on_a_bare_machine(traps: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In a mount namespace of its own, which ends with it; the folder is for caches and sockets."""
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    command: list[str | Path] = [
+        "unshare",
+        "--mount",
+        *as_root,
+        "sh",
+        "-c",
+        f'{BARE} && exec "$@"',
+        "sh",
+        "sh",
+        PROVIDE_ENGINE,
+    ]
+    path = f"{traps}:{os.environ['PATH']}"
+    return run(*command, PATH=path, DOCKER_HOST="", XDG_RUNTIME_DIR=str(folder), XDG_CACHE_HOME=str(folder))
+
+
+def test_a_rootless_engine_is_pointed_out_and_no_second_one_is_installed(traps: Path, tmp_path: Path) -> None:
+    address = tmp_path / "docker.sock"
+    with subprocess.Popen([write_program(tmp_path / "engine", ANSWERS), address]):
+        await_path(address)
+        done = provide_on_a_bare_machine(traps, tmp_path)
+
+    assert done.returncode == 5
+    assert f"next: export DOCKER_HOST=unix://{address}" in done.stderr
+    assert not (tmp_path / "touched").exists()
+
+
+def await_path(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def test_a_log_folder_that_cannot_be_written_to_is_passed_over(traps: Path, tmp_path: Path) -> None:
+    write_program(traps / "dockerd", f"set -- /run/docker.sock\n{ANSWERS}")
+
+    done = provide_on_a_bare_machine(traps, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"engine: starting dockerd (log: {tmp_path}/lmac/dockerd.log)\n"
+    assert (tmp_path / "lmac" / "dockerd.log").exists()
 
 
 @pytest.fixture

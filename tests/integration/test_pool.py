@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 import pytest
 
@@ -60,6 +61,16 @@ def test_a_closed_pool_gives_nothing_and_leaves_nothing(
     assert boxes_of(engine, owner) == 0
     with pytest.raises(SandboxError, match="closed"):
         pool.take()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_pool_whose_thread_dies_of_a_bug_says_so_and_nobody_waits(
+    engine: Engine, volume: Volume, image_id: str, owner: Owner
+) -> None:
+    with Pool(engine, volume, image_id, owner, cast("Limits", None)) as pool:
+        for _ in range(2):
+            with pytest.raises(SandboxError, match="AttributeError"):
+                pool.take()
 
 
 def test_an_interruption_in_the_block_leaves_nothing(

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from lmac.config import RunConfig
+from lmac.errors import ConfigError
 from lmac.inputs import load_config, load_profile
 from lmac.shipped import shipped_folder
 
@@ -63,6 +64,17 @@ def test_every_shipped_profile_loads_by_its_name_and_by_its_path(name: str) -> N
 
     assert load_profile(name) == load_profile(str(path))
     assert load_profile(name).name == name
+
+
+@pytest.mark.parametrize("rule", ["f401", "F401,E9", "F401 ", "F-401", "401", "", "--fix", "F4x", "F401\\n"])
+@pytest.mark.parametrize("kind", ["blocking", "advisory"])
+def test_what_is_no_rule_is_refused_before_anything_starts(kind: str, rule: str) -> None:
+    with pytest.raises(ConfigError, match="is no rule: capital letters"):
+        load_config(None, (f'lint.{kind}=["{rule}"]',))
+
+
+def test_a_rule_is_a_code_or_a_prefix() -> None:
+    assert load_config(None, ("lint.blocking=[F, E9, PLR0913]",)).lint.blocking == ("F", "E9", "PLR0913")
 
 
 def test_the_default_model_is_shipped() -> None:

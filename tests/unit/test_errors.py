@@ -15,7 +15,6 @@ from lmac.errors import (
     ConfigError,
     ExitCode,
     HostDiskFull,
-    Interrupted,
     LmacError,
     ModelError,
     SandboxFailure,
@@ -26,7 +25,6 @@ FAMILIES = {
     ModelError: ExitCode.MODEL,
     SandboxFailure: ExitCode.SANDBOX,
     HostDiskFull: ExitCode.SANDBOX,
-    Interrupted: ExitCode.INTERRUPTED,
 }
 
 
@@ -74,5 +72,6 @@ def test_exit_codes_are_those_that_scripts_may_rely_on() -> None:
         "BUDGET": 3,
         "MODEL": 4,
         "SANDBOX": 5,
+        "FAULT": 70,
         "INTERRUPTED": 130,
     }

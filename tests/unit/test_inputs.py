@@ -52,12 +52,42 @@ def test_a_sentence_of_any_length_is_no_path(characters: int) -> None:
     words = ("Write a stack and " * 400)[:characters].strip()
 
     assert load_task(words).task.text == words
-    assert load_task("x" * characters).task.text == "x" * characters
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.md", tmp_path / "absent" / "task", tmp_path / "absent.txt"):
         assert str(path) in complaint(str(path))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["absent", "stack", "x" * 5000, "a/b", "my notes.md", "MY NOTES.MD", "a b.rst", "a b.markdown"],
+)
+def test_what_looks_like_a_path_is_never_taken_for_a_task(argument: str) -> None:
+    said = complaint(argument)
+
+    assert f"task {argument}: no such file" in said
+    assert "next: check the path; a task's own text has more than one word" in said
+
+
+@pytest.mark.parametrize("argument", ["stack-queue", "tasks/stack-queue"])
+def test_a_shipped_task_without_its_folder_is_told_its_path(argument: str) -> None:
+    assert "configs/tasks/stack-queue" in complaint(argument).split("next: ")[1]
+
+
+@pytest.mark.parametrize("name", ["two words", "word", "word\nmore"])
+def test_a_path_that_is_there_wins_over_any_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("Write a stack.")
+
+    assert load_task(name).task.text == "Write a stack."
+
+
+@pytest.mark.parametrize("text", ["Stack\n", "Write\nnotes.md", "Write notes.md with care"])
+def test_a_text_that_only_holds_a_files_name_stays_a_text(text: str) -> None:
+    assert load_task(text).task.text == text.strip()
 
 
 def test_a_folder_without_a_task_is_named(tmp_path: Path) -> None:

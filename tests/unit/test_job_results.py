@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmac_sandbox import printable_text
 from lmac_sandbox.answers import Answer
 from lmac_sandbox.errors import WireError
 from lmac_sandbox.inside.events import line_of, parse_events
@@ -54,6 +55,26 @@ def test_text_names_what_was_left_out_and_loses_control_sequences() -> None:
     assert output.text() == "red\n[... 73 bytes left out ...]\nend\ufffd"
 
 
+def test_printable_text_keeps_lines_and_tabs_and_loses_what_steers_a_terminal() -> None:
+    assert printable_text("a\tb\r\nc\rd\x1b[2J\x1b]8;;http://x\x07e\u202ef\x9b") == "a\tb\ncdef"
+
+
+def test_events_of_a_result_hold_no_control_sequences() -> None:
+    dirty = "\x1b[1mt\x07\r\nu\x1b]0;x\x07"
+    events: list[dict[str, Any]] = [
+        {"kind": "collected", "ids": [dirty, "t"]},
+        {"kind": "collect_error", "id": dirty, "text": dirty},
+        PASSED | {"id": dirty, "text": dirty},
+        FINISHED,
+    ]
+    assert result_of(Answer(ANSWER | {"events": events}, "runner"), Limits()).events == (
+        {"kind": "collected", "ids": ["t\nu", "t"]},
+        {"kind": "collect_error", "id": "t\nu", "text": "t\nu"},
+        PASSED | {"id": "t\nu", "text": "t\nu"},
+        FINISHED,
+    )
+
+
 def test_events_come_back_as_they_were_told() -> None:
     assert parse_events(line_of(PASSED) + line_of(FINISHED)) == ([PASSED, FINISHED], False)
 
@@ -76,6 +97,18 @@ def test_the_half_line_of_a_killed_session_is_no_fault() -> None:
         line_of(FINISHED | {"exit_code": True}),
         line_of(FINISHED) + line_of(PASSED),
     ],
+    ids=[
+        "nonsense",
+        "deep",
+        "field",
+        "outcome",
+        "nan",
+        "huge seconds",
+        "surrogate",
+        "long id",
+        "bool",
+        "after the end",
+    ],
 )
 def test_events_that_are_not_ours_garble_the_report(line: bytes) -> None:
     assert parse_events(line)[1]
@@ -95,7 +128,7 @@ def test_a_whole_answer_becomes_a_result() -> None:
         {"exit_code": True},
         {"signal": "9"},
         {"stdout": {"head": "!", "tail": "", "total_bytes": 1}},
-        {"stdout": {"head": "A" * 400_000, "tail": "", "total_bytes": 1}},
+        {"stdout": {"head": "A" * (2 * Limits().kept_bytes), "tail": "", "total_bytes": 1}},
         {"stderr": []},
         {"events": [{"kind": "surprise"}]},
         {"events": None},
@@ -103,7 +136,22 @@ def test_a_whole_answer_becomes_a_result() -> None:
         {"seconds": 10**400},
         {"leftover_processes": 1.5},
     ],
-    ids=str,
+    ids=[
+        "unknown ending",
+        "code without exit",
+        "exit without code",
+        "negative code",
+        "bool code",
+        "text signal",
+        "no base64",
+        "long output",
+        "no output",
+        "unknown event",
+        "no events",
+        "negative seconds",
+        "huge seconds",
+        "fraction of a process",
+    ],
 )
 def test_an_answer_that_is_not_a_runners_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(WireError):

@@ -103,3 +103,10 @@ def test_the_server_is_told_of_every_tool_with_a_schema_of_its_arguments() -> No
     assert set(specs) == {"write", "read", "list", "delete", "run", "tests", "done"}
     assert all(schema["type"] == "object" for schema in specs.values())
     assert specs["write"]["required"] == ["path", "content"]
+
+
+def test_a_lone_surrogate_in_a_call_is_replaced_before_it_goes_anywhere() -> None:
+    arguments = '{"path": "\\ud800a", "content": "x"}'
+    reply = Reply("", Finish.TOOL_CALLS, calls=(ToolCall("c1", "write", arguments),))
+
+    assert NativeProtocol().parse(reply, ()).actions[0].arguments == {"path": "?a", "content": "x"}

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac_sandbox.inside.paths import DEPTH, PATH_BYTES, SEGMENT_BYTES, BadPath, check_path, fold, parents
+from lmac_sandbox.inside.paths import (
+    DEPTH,
+    PATH_BYTES,
+    SEGMENT_BYTES,
+    SHOWN_CHARACTERS,
+    BadPath,
+    check_path,
+    fold,
+    parents,
+    shown,
+)
 
 GOOD = (
     "main.py",
@@ -63,6 +73,18 @@ def test_the_error_shows_the_path_escaped() -> None:
         check_path("evil\x1b]0;title\x07")
 
     assert "\x1b" not in str(caught.value)
+
+
+@given(st.text(max_size=400) | st.text(st.characters(min_codepoint=0x10000), min_size=200, max_size=400))
+def test_a_path_is_shown_in_a_few_hundred_plain_characters(path: str) -> None:
+    assert shown(path).isascii()
+    assert len(shown(path)) <= SHOWN_CHARACTERS
+
+
+def test_an_ordinary_path_of_full_length_is_shown_whole() -> None:
+    path = "/".join(["a" * 63] * 4)
+    assert len(path) == PATH_BYTES
+    assert shown(path) == f"'{path}'"
 
 
 @given(st.text(max_size=300) | st.lists(st.sampled_from(["..", ".", "", "a", ".git", "é"])).map("/".join))

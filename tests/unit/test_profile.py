@@ -83,6 +83,8 @@ def test_an_empty_base_url_is_the_clients_default() -> None:
         (SERVER | {"server": {"model": "m", "base_url": "http://host:99999/v1"}}, "port"),
         (embedded({}), "either `wheels` or `file`"),
         (embedded({"wheels": [WHEEL], "file": "a.gguf"}), "either `wheels` or `file`"),
+        (embedded({"file": "a.gguf", "sha256": DIGEST}), "a `file` is not compared"),
+        (embedded({"file": "a.gguf", "size_bytes": 1}), "a `file` is not compared"),
         (embedded({"wheels": [WHEEL]}), "`size_bytes` and `sha256`"),
         (embedded({"wheels": [WHEEL | {"sha256": "abc"}], "size_bytes": 1, "sha256": DIGEST}), "pattern"),
         (embedded({"wheels": [WHEEL | {"package": "-r x"}], "size_bytes": 1, "sha256": DIGEST}), "pattern"),

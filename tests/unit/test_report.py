@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ RESULT = RunResult(
     acceptance=GREEN,
     usage=Usage(100, 20, 50),
     calls=4,
+    cost=None,
     seconds=75.0,
 )
 EXIT_CODES = {
@@ -50,7 +52,9 @@ EXIT_CODES = {
     Outcome.BUDGET_SPENT: ExitCode.BUDGET,
     Outcome.MODEL_FAILED: ExitCode.MODEL,
     Outcome.SANDBOX_FAILED: ExitCode.SANDBOX,
+    Outcome.WINDOW_TOO_SMALL: ExitCode.MODEL,
     Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+    Outcome.FAULT: ExitCode.FAULT,
 }
 
 
@@ -140,6 +144,33 @@ def test_the_summary_says_outcome_cost_and_where_to_look() -> None:
 @given(RESULTS)
 def test_no_result_breaks_the_summary(result: RunResult) -> None:
     assert f"exit code {int(result.exit_code)}" in render_summary(result)
+
+
+@given(RESULTS, st.text(alphabet="\x1b\x07\x9b\r\n\u202e\u2028a[2J", max_size=12))
+def test_nothing_in_a_summary_is_obeyed_by_a_terminal_or_looks_like_a_row(
+    result: RunResult, hostile: str
+) -> None:
+    rows = len(render_summary(replace(result, error="x", next_step="y")).splitlines())
+    hostile_result = replace(result, error=f"x{hostile}", next_step=f"y{hostile}")
+    lines = render_summary(hostile_result).split("\n")
+
+    assert all(line.isprintable() for line in lines)
+    assert sum(not line.startswith(" " * 13) for line in lines) == rows
+
+
+def test_the_summary_points_only_to_what_is_there(tmp_path: Path) -> None:
+    nothing = replace(RESULT, folder=str(tmp_path), files=0)
+    assert f"{tmp_path}/files" not in render_summary(nothing)
+
+    (tmp_path / "files").mkdir()
+    assert f"{tmp_path}/files, " in render_summary(nothing)
+
+
+@pytest.mark.parametrize("folder", ["elsewhere/r1", "/data/my runs/r1"])
+def test_the_command_that_a_summary_names_works_for_any_runs_folder(folder: str) -> None:
+    command = render_summary(replace(RESULT, folder=folder)).split("`")[1]
+
+    assert shlex.split(command) == ["lmac", "show", folder]
 
 
 def store_of(files: dict[str, bytes]) -> FileStore:

@@ -17,6 +17,7 @@ from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.messages import Action
 from lmac.program import Instruction, Program
+from lmac.rendering import in_words
 from lmac.tools import (
     EvaluationRequested,
     FinishRequested,
@@ -193,7 +194,9 @@ def test_run_tells_exit_code_and_output_as_untrusted() -> None:
 
 @pytest.mark.parametrize("ending", [ending for ending in Ending if ending is not Ending.EXITED])
 def test_a_program_that_did_not_exit_is_told_by_its_ending(ending: Ending) -> None:
-    assert f"Ran a: {ending.value}." in Bench(job_result(ending=ending), a=b"x").call("run", path="a").text
+    assert (
+        f"Ran a: {in_words(ending)}." in Bench(job_result(ending=ending), a=b"x").call("run", path="a").text
+    )
 
 
 def test_the_output_of_a_program_is_bounded() -> None:

@@ -105,7 +105,7 @@ def test_pending_actions_come_before_everything_else_in_a_window() -> None:
     [
         ({"turns": 3}, "3 turns"),
         ({"repeats": 2}, "same reply"),
-        ({"window_overflows": True}, "window is full"),
+        ({"window_overflows": True, "turns": 1}, "window is full"),
     ],
 )
 def test_a_spent_window_ends_in_a_restart_then_is_given_up(spent: dict[str, object], reason: str) -> None:
@@ -290,6 +290,22 @@ class Simulator:
             finish_requested=False,
             unchanged_finish_refused=False,
         )
+
+
+def test_a_window_that_is_full_before_its_first_call_ends_the_run_with_its_own_outcome() -> None:
+    state = replace(WORKING, turns=0, window_overflows=True, store_digest=WORKING.opening_digest)
+
+    assert decide(state, LIMITS) == Halt(Outcome.WINDOW_TOO_SMALL)
+
+
+def test_an_instruction_does_not_close_while_a_file_that_it_names_is_missing() -> None:
+    report = report_on("new", Verdict.PASSED)
+    state = replace(
+        WORKING, store_digest="new", finish_requested=True, report=report, missing_files=("b.py", "test_b.py")
+    )
+
+    assert decide(state, LIMITS) == RefuseFinish("these files of it are not written: b.py, test_b.py")
+    assert decide(replace(state, missing_files=()), LIMITS) == Advance(InstructionEnd.COMPLETED)
 
 
 def most_decisions(limits: MachineLimits) -> int:

@@ -10,6 +10,6 @@ from lmac.checks.tests import AcceptanceCheck, TestCheck
 __all__ = ["AcceptanceCheck", "Check", "LintCheck", "SyntaxCheck", "TestCheck", "python_checks"]
 
 
-def python_checks(lint: LintCheck, test_wall_seconds: float | None = None) -> tuple[Check, ...]:
+def python_checks(lint: LintCheck) -> tuple[Check, ...]:
     """Syntax, lint and tests, in the order in which they run; what executes generated code comes last."""
-    return (SyntaxCheck(), lint, TestCheck(test_wall_seconds))
+    return (SyntaxCheck(), lint, TestCheck())

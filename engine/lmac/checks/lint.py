@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from lmac.checks.check import broken_off
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Ending, Job, JobResult
+from lmac_sandbox import Ending, Job, JobResult, printable_text
 
 BLOCKING_RULES = ("E9", "F63", "F7", "F82", "F402", "F404", "F622", "F811")
 """What makes a program wrong: errors of syntax, undefined names, misused operators, shadowed definitions."""
@@ -48,7 +48,7 @@ class LintCheck:
     def job(self) -> Job:
         rules = ",".join((*self.blocking_rules, *self.advisory_rules))
         # Without an exclusion of ours, ruff passes over folders named build, dist, venv and others.
-        options = ("--isolated", "--no-cache", "--no-respect-gitignore", "--exit-zero")
+        options = ("--isolated", "--no-cache", "--no-respect-gitignore", "--ignore-noqa", "--exit-zero")
         scope = ("--exclude", "nothing-is-excluded", "--select", rules)
         return Job(("/usr/bin/ruff", "check", *options, *scope, "--output-format", "json", "."))
 
@@ -78,7 +78,11 @@ class LintCheck:
         # As ruff itself reads it: the longest prefix decides.
         blocking = _longest(code, self.blocking_rules) >= _longest(code, self.advisory_rules)
         hint = " (define it, or import it from its module)" if code == "F821" else ""
-        return Finding(f"{path}:{diagnostic.location.row}", f"{code} {diagnostic.message}{hint}", blocking)
+        return Finding(
+            f"{path}:{diagnostic.location.row}",
+            f"{code} {printable_text(diagnostic.message)}{hint}",
+            blocking,
+        )
 
 
 def _longest(code: str, rules: tuple[str, ...]) -> int:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lmac.checks.check import broken_off
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Ending, Job, JobResult
+from lmac_sandbox import Ending, Job, JobResult, printable_text
 
 
 class _Fault(BaseModel):
@@ -46,7 +46,9 @@ class SyntaxCheck:
             answer = _ANSWER.validate_json(result.stdout.text())
         except ValidationError:
             return broken_off(self.name, result, Ending.INCOMPLETE)
-        findings = tuple(Finding(f"{fault.path}:{fault.line}", fault.text) for fault in answer.faults)
+        findings = tuple(
+            Finding(f"{fault.path}:{fault.line}", printable_text(fault.text)) for fault in answer.faults
+        )
         return CheckResult(
             self.name,
             _verdict(answer),

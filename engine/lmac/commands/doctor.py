@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from lmac.commands.terminal import terminal_json
 from lmac.config import RunConfig
-from lmac.errors import ExitCode, HostDiskFull, LmacError, ModelUnreachable
+from lmac.errors import ExitCode, HostDiskFull, LmacError, ModelUnreachable, SandboxFailure
 from lmac.inputs import (
     cache_folder,
     load_config,
@@ -23,6 +22,8 @@ from lmac.inputs import (
     resolve_weights,
 )
 from lmac.models.profile import ModelProfile
+from lmac.models.server import require_installed
+from lmac.printable import printable
 from lmac_sandbox import Engine, SandboxError
 
 ENOUGH_DISK_BYTES = 4 * 2**30
@@ -55,14 +56,14 @@ def examine(
             return _engine_said(engines[0])
 
         def image() -> str:
+            if not engines:
+                raise SandboxFailure("not looked at: no engine answers")
             return resolve_image(engines[0], config.image, cache)
 
         looks: list[tuple[str, Callable[[], str]]] = [("engine", engine)]
         looks += [("image", image), ("model", lambda: _model_said(profile, cache, environment))]
         looks += [("disk", lambda: _disk_said(config, cache))]
         for what, look in looks:
-            if what == "image" and not engines:
-                continue
             one, code = _looked_at(what, look)
             examined.append(one)
             codes.append(code)
@@ -91,9 +92,7 @@ def _model_said(profile: ModelProfile, cache: Path, environment: Mapping[str, st
     if profile.server is not None:
         resolve_key(profile, environment)
         return f"{profile.name}: {_server_said(profile.server.base_url)}"
-    if find_spec("xllamacpp") is None:
-        step = "run `pip install 'lmac[embedded]'`, or use a model profile of a server"
-        raise ModelUnreachable("the embedded model server is not installed", step)
+    require_installed()
     return f"{profile.name}: {resolve_weights(profile, cache)}"
 
 
@@ -132,9 +131,9 @@ def _disk_said(config: RunConfig, cache: Path) -> str:
 
 def _tell(examined: list[Examined], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in examined], indent=2))
+        click.echo(terminal_json([asdict(one) for one in examined]))
         return
     for one in examined:
-        click.echo(f"{'ok ' if one.ok else 'BAD'}  {one.what:<7} {one.said}")
+        click.echo(f"{'ok ' if one.ok else 'BAD'}  {one.what:<7} {printable(one.said)}")
         if one.fix:
-            click.echo(f"             fix: {one.fix}")
+            click.echo(f"             fix: {printable(one.fix)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from lmac.commands.terminal import terminal_json
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.inputs import (
@@ -24,6 +26,7 @@ from lmac.inputs import (
     resolve_key,
     resolve_weights,
 )
+from lmac.printable import reader_may_go
 from lmac.progress import progress_listener
 from lmac.report.summary import render_summary
 from lmac.run import RunOrder, execute
@@ -44,11 +47,10 @@ def run_task(
     config = load_config(config_path, overrides)
     order = _order(argument, config, acceptance, run_id, single_shot, environment)
     result = execute(order, progress_listener(order.folder.name, sys.stderr, as_json))
-    try:
-        click.echo(result.as_json() if as_json else "\n" + render_summary(result))
-    except BrokenPipeError:
-        # Nobody reads it; the exit code is still the run's.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    said = terminal_json(json.loads(result.as_json())) if as_json else "\n" + render_summary(result)
+    # Even if nobody reads it, the exit code is the run's.
+    with reader_may_go(sys.stdout):
+        click.echo(said)
     return result.exit_code
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from lmac.commands.terminal import terminal_json
 from lmac.errors import ConfigError
 from lmac.journal import read_journal
+from lmac.printable import printable
 from lmac.report.result import RESULT_NAME, read_result
 from lmac.report.summary import render_summary
 
@@ -19,7 +21,7 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
     folder = _folder(run, runs_folder)
     if (folder / RESULT_NAME).is_file():
         result = read_result(folder)
-        click.echo(result.as_json() if as_json else render_summary(result))
+        click.echo(terminal_json(json.loads(result.as_json())) if as_json else render_summary(result))
         if not as_json:
             click.echo(_program(folder))
         return 0
@@ -32,7 +34,7 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
         "last_event": last.kind if last else None,
         "last_event_at": last.at if last else None,
     }
-    click.echo(json.dumps(state, indent=2) if as_json else _unfinished(state))
+    click.echo(terminal_json(state) if as_json else _unfinished(state))
     return 0
 
 
@@ -55,14 +57,15 @@ def _program(folder: Path) -> str:
         elif event.kind == "instruction_end":
             ends[event.data["instruction"]] = event.data["end"]
     lines = [
-        f"{index + 1}. [{ends.get(index, 'open')}] {click.unstyle(text)}" for index, text in enumerate(steps)
+        printable(f"{index + 1}. [{ends.get(index, 'open')}] {text}") for index, text in enumerate(steps)
     ]
     return "\n" + "\n".join(lines) if lines else ""
 
 
 def _unfinished(state: dict[str, Any]) -> str:
-    return (
+    said = (
         f"{state['run_id']} has no result: it is running, or its process was killed.\n"
         f"Its journal holds {state['events']} events; the last one is {state['last_event']}, "
         f"at {state['last_event_at']}."
     )
+    return printable(said, keep_newlines=True)

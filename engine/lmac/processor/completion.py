@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from lmac.errors import ModelGarbled
-from lmac.messages import Finish, Message, Reply, Request, Role, ToolCall, Usage
+from lmac.messages import Finish, Message, Reply, Request, Role, ToolCall, Usage, sound_text
 from lmac.processor.failures import Failure, Trouble, refusal
 
 FINISHES = {
@@ -95,11 +95,13 @@ def reply_of(body: bytes, seconds: float) -> Reply:
         ) from None
     choice = completion.choices[0]
     calls = tuple(
-        ToolCall(call.id or f"call_{number}", call.function.name, call.function.arguments)
+        ToolCall(
+            call.id or f"call_{number}", sound_text(call.function.name), sound_text(call.function.arguments)
+        )
         for number, call in enumerate(choice.message.tool_calls or ())
     )
     finish = _finish_of(choice, calls)
-    text = choice.message.content
+    text = choice.message.content and sound_text(choice.message.content)
     if text is None:
         text = choice.message.refusal or ""
     if choice.message.content is None and not calls and finish not in (Finish.LENGTH, Finish.FILTERED):

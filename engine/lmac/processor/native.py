@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolCall, ToolSpec
+from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolCall, ToolSpec, sound_text
 from lmac.processor.actions import Parsed, ProtocolName, ToolForm
 
 NO_CALL = "Your reply called no tool. Call a tool to act, or `done` when the instruction is complete."
@@ -93,7 +93,9 @@ def _action(call: ToolCall, finish: Finish) -> Action | Observation:
             ok=False,
             call_id=call.call_id,
         )
-    return Action(call.name, arguments, call_id=call.call_id)
+    # An escape such as \\ud800 passes as JSON and could not be sent back, kept or shown.
+    sound = json.loads(sound_text(json.dumps(arguments, ensure_ascii=False)))
+    return Action(call.name, sound, call_id=call.call_id)
 
 
 def _is_deeper(value: object, levels: int) -> bool:

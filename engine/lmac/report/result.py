@@ -42,6 +42,8 @@ class RunResult:
     """None without a suite, or when the run was stopped."""
     usage: Usage
     calls: int
+    cost: float | None
+    """By the profile's prices, in their currency; None when it names none."""
     seconds: float
 
     @property
@@ -56,12 +58,14 @@ class RunResult:
                 return ExitCode.CHECKS_FAILED
             case Outcome.BUDGET_SPENT:
                 return ExitCode.BUDGET
-            case Outcome.MODEL_FAILED:
+            case Outcome.MODEL_FAILED | Outcome.WINDOW_TOO_SMALL:
                 return ExitCode.MODEL
             case Outcome.SANDBOX_FAILED:
                 return ExitCode.SANDBOX
             case Outcome.INTERRUPTED:
                 return ExitCode.INTERRUPTED
+            case Outcome.FAULT:
+                return ExitCode.FAULT
 
     def as_json(self) -> str:
         """The whole result with its exit code, indented."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from lmac.evaluation import Report
+from lmac.printable import printable
 from lmac.report.result import RunResult
 
 
@@ -18,11 +22,22 @@ def render_summary(result: RunResult) -> str:
         ("acceptance", _checks(result.acceptance) if result.acceptance else "no suite was judged"),
         ("tokens", _tokens(result)),
         ("time", f"{int(result.seconds // 60)} min {result.seconds % 60:.0f} s"),
-        ("look at", f"{result.folder}/files, {result.folder}/report.json, `lmac show {result.run_id}`"),
+        ("look at", _places(result)),
     ]
     if result.single_shot:
         rows = [row for row in rows if row[0] != "instructions"]
-    return "\n".join(f"{name:>12}  {text}" for name, text in rows)
+    return "\n".join(f"{name:>12}  {_indented(text)}" for name, text in rows)
+
+
+def _indented(text: str) -> str:
+    """Errors quote servers and programs: no line of theirs may look like a row."""
+    return printable(text, keep_newlines=True).replace("\n", "\n" + " " * 14)
+
+
+def _places(result: RunResult) -> str:
+    files = Path(result.folder) / "files"
+    delivered = f"{files}, " if result.files or files.is_dir() else ""
+    return f"{delivered}{result.folder}/report.json, `lmac show {shlex.quote(result.folder)}`"
 
 
 def _outcome(result: RunResult) -> str:

@@ -14,6 +14,8 @@ from .store_digest import StoreDigest, content_digest
 from .tree import Tree
 
 _CHUNK_BYTES = 2**20
+MESSAGE_CHARACTERS = 2000
+"""Of a refusal's text; the host takes no longer one."""
 
 
 class Missing(LookupError):
@@ -29,6 +31,7 @@ class Store:
         self._namespace = Namespace(caps)
         self._digest = StoreDigest()
         self._sha256: dict[str, str] = {}
+        self._tree.clear_leftovers()
         for path in list(self._tree.walk()):
             content = self._tree.read(path, caps.file_bytes)
             self._namespace.check({path: len(content)})
@@ -102,13 +105,13 @@ def _answer(store: Store, request: Frame) -> Frame:
     try:
         return _carry_out(store, request)
     except (BadPath, Collision) as error:
-        return {"refusal": "path", "message": str(error)}
+        return _refusal("path", error)
     except Full as error:
-        return {"refusal": "full", "message": str(error)}
+        return _refusal("full", error)
     except Missing as error:
-        return {"refusal": "missing", "message": str(error)}
+        return _refusal("missing", error)
     except OSError as error:
-        return {"refusal": "disk", "message": str(error)}
+        return _refusal("disk", error)
 
 
 def _carry_out(store: Store, request: Frame) -> Frame:
@@ -129,7 +132,11 @@ def _carry_out(store: Store, request: Frame) -> Frame:
         case "list":
             return {"entries": store.entries()}
         case unknown:
-            return {"refusal": "operation", "message": f"no operation {unknown!r}"}
+            return _refusal("operation", f"no operation {unknown!r}")
+
+
+def _refusal(kind: str, reason: object) -> Frame:
+    return {"refusal": kind, "message": str(reason)[:MESSAGE_CHARACTERS]}
 
 
 def _send(frame: Frame) -> None:

@@ -9,6 +9,9 @@ SEGMENT_BYTES = 100
 DEPTH = 16
 """Segments of a path, the file's own name included."""
 
+SHOWN_CHARACTERS = 300
+"""Of a path in an error's text, escapes and quotes included; an ordinary path of full length fits."""
+
 RESERVED_PREFIX = ".lmac-"
 """Names of the keeper's temporary files begin so."""
 
@@ -35,8 +38,12 @@ def check_path(path: str) -> str:
 
 
 def shown(path: str) -> str:
-    """The path in quotes, escaped and cut, safe to print anywhere."""
-    return ascii(path if len(path) <= PATH_BYTES else path[:PATH_BYTES] + "...")
+    """The path in quotes, escaped and cut to `SHOWN_CHARACTERS`, safe to print anywhere."""
+    escaped = ascii(path[:SHOWN_CHARACTERS])
+    if len(escaped) <= SHOWN_CHARACTERS:
+        return escaped
+    # One character becomes up to ten, hence the cut after escaping.
+    return f"{escaped[: SHOWN_CHARACTERS - 4]}...{escaped[0]}"
 
 
 def fold(path: str) -> str:

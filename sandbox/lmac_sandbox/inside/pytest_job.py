@@ -54,11 +54,18 @@ def run_session(arguments: tuple[str, ...], folder: str, environment: Mapping[st
     sys.argv = ["pytest", *arguments]
     recorder = Recorder(events, pytest.Session.Interrupted)
     # Ours come last: of an option given twice the last one counts.
-    fixed = ("-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={folder}")
-    code = int(pytest.main([*arguments, *fixed], plugins=[recorder]))
+    code = int(pytest.main([*arguments, *_fixed_options(folder)], plugins=[recorder]))
     if not recorder.interrupted:
         recorder.finished(code)
     return code
+
+
+def _fixed_options(folder: str) -> tuple[str, ...]:
+    """No cache, no configuration of the store, and no folder whose name or content keeps its tests unseen."""
+    return (
+        *("-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={folder}"),
+        *("-o", "norecursedirs=", "--collect-in-virtualenv"),
+    )
 
 
 def _importable(folder: str) -> list[str]:

@@ -95,6 +95,18 @@ class Tree:
             if is_folder:
                 yield from self.walk(prefix + name)
 
+    def clear_leftovers(self) -> None:
+        """Remove temporary files and empty folders: what a writer leaves that was stopped in the middle."""
+        for _, folders, files, descriptor in os.fwalk(".", topdown=False, dir_fd=self._root):
+            for name in files:
+                if name.startswith(RESERVED_PREFIX):
+                    with suppress(OSError):
+                        os.unlink(name, dir_fd=descriptor)
+            for name in folders:
+                # Most are not empty, and those stay.
+                with suppress(OSError):
+                    os.rmdir(name, dir_fd=descriptor)
+
     def _enter(self, folder: str, make: bool) -> int:
         """Descriptor of a folder, opened step by step from the root."""
         if folder == self._folder:

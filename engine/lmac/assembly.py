@@ -1,0 +1,147 @@
+"""What a run stands on, started in order and ended in reverse: sandbox, model server, processor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from lmac.checks import LintCheck, python_checks
+from lmac.config import RunConfig
+from lmac.errors import ModelError, WeightsError
+from lmac.evaluator import Evaluator
+from lmac.file_store import FileStore
+from lmac.journal import Journal
+from lmac.models.profile import ModelProfile
+from lmac.models.server import EmbeddedServer
+from lmac.processor import Processor
+from lmac.processor.actions import ActionProtocol, ProtocolName
+from lmac.processor.fenced import FencedProtocol
+from lmac.processor.native import NativeProtocol
+from lmac.processor.openai_processor import OpenAIProcessor
+from lmac.program import ProgramForm
+from lmac.tools import Workspace
+from lmac_sandbox import Engine, EngineFailure, Keeper, Owner, Pool, Volume, reap
+
+SERVER_LOG_NAME = "model-server.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSandbox:
+    """A run's engine, volume and keeper, with a pool of boxes."""
+
+    workspace: Workspace
+    engine: Engine
+    volume: Volume
+    image_id: str
+    owner: Owner
+    config: RunConfig
+
+    @contextmanager
+    def rescued_store(self) -> Iterator[FileStore]:
+        """The store through a second keeper, after an exchange with the first one was broken off.
+
+        Raises:
+            SandboxError: no keeper comes up, or the volume is gone.
+        """
+        with Keeper.start(self.engine, self.volume, self.image_id, self.owner, self.config.store) as keeper:
+            yield FileStore(keeper)
+
+
+def start_sandbox(
+    config: RunConfig, run_id: str, image_id: str, journal: Journal, stack: ExitStack
+) -> RunSandbox:
+    """Start volume, keeper and pool; what dead runs of this machine left is removed first.
+
+    Raises:
+        SandboxError: the engine does not answer, or a container does not come up.
+    """
+    owner = Owner.current(run_id)
+    engine = stack.enter_context(Engine.connect(config.engine_url))
+    try:
+        reap(engine)
+    except EngineFailure as error:
+        # Somebody else's leftovers are no reason not to run; `lmac clean` names them.
+        journal.append("reap_failed", text=error.message)
+    volume = stack.enter_context(Volume.create(engine, owner, config.store))
+    keeper = stack.enter_context(Keeper.start(engine, volume, image_id, owner, config.store))
+    pool = stack.enter_context(Pool(engine, volume, image_id, owner, config.box, size=config.ready_boxes))
+    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory))
+    workspace = Workspace(FileStore(keeper), Evaluator(pool, checks))
+    return RunSandbox(workspace, engine, volume, image_id, owner, config)
+
+
+def start_processor(
+    profile: ModelProfile,
+    api_key: str | None,
+    weights: Path | None,
+    folder: Path,
+    journal: Journal,
+    stack: ExitStack,
+) -> Processor:
+    """Connect to the profile's server, or start the embedded one.
+
+    Args:
+        weights: Of an embedded model.
+        folder: The run's; gets the embedded server's log.
+
+    Raises:
+        ModelError: the embedded server does not come up.
+    """
+
+    def retried(error: ModelError, wait_seconds: float) -> None:
+        journal.append("retry", error=type(error).__name__, text=error.message, wait_seconds=wait_seconds)
+
+    if profile.server is not None:
+        return stack.enter_context(
+            OpenAIProcessor(
+                base_url=profile.server.base_url,
+                api_key=api_key,
+                model=profile.server.model,
+                call_seconds=profile.call_seconds,
+                reply_limit_parameter=profile.server.reply_limit_parameter,
+                on_retry=retried,
+            )
+        )
+    if profile.embedded is None or weights is None:
+        raise WeightsError(f"weights of {profile.name}: the run was ordered without them", "run `lmac setup`")
+    journal.append("server_starting", model=profile.name)
+    server = stack.enter_context(
+        EmbeddedServer(
+            weights,
+            model=profile.name,
+            context_tokens=profile.context_tokens,
+            log_path=folder / SERVER_LOG_NAME,
+            threads=profile.embedded.threads,
+            prompt_cache_bytes=profile.embedded.prompt_cache_bytes,
+        )
+    )
+    return stack.enter_context(
+        OpenAIProcessor(
+            base_url=server.base_url,
+            api_key=server.api_key,
+            model=server.model,
+            call_seconds=profile.call_seconds,
+            on_retry=retried,
+        )
+    )
+
+
+def action_protocol(name: ProtocolName) -> ActionProtocol:
+    """The protocol that a profile names."""
+    match name:
+        case ProtocolName.FENCED:
+            return FencedProtocol()
+        case ProtocolName.NATIVE:
+            return NativeProtocol()
+        case _:
+            assert_never(name)
+
+
+def program_form(profile: ModelProfile) -> ProgramForm:
+    """How this model gives its program."""
+    if profile.protocol is ProtocolName.NATIVE:
+        return ProgramForm.TOOL
+    return ProgramForm.JSON if profile.json_schema else ProgramForm.NUMBERED
