@@ -28,7 +28,7 @@ class BudgetLimits:
     """Prompt and reply tokens of all calls together."""
     wall_seconds: float | None = None
     calls: int | None = None
-    """Calls of the processor, failed ones too."""
+    """Calls of the processor, failed ones too; the retries within one are not counted apart."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
