@@ -41,7 +41,7 @@ OVERFLOW_SIGNS = (
     "request_too_large",
     "reduce the length",
 )
-"""Lower case; from llama.cpp, vLLM, Ollama and the APIs of OpenAI, Anthropic, Gemini, xAI and Mistral."""
+"""Lower case; from llama.cpp, vLLM, Ollama and the hosted services."""
 
 SHOWN_CHARACTERS = 300
 """How much of a server's own words a message quotes."""
