@@ -76,7 +76,10 @@ def scripted_order(
     """A run of a small task in a fresh folder, with small boxes."""
     settings = {"image": image_id, "box": SMALL_BOX, **(config or {})}
     return RunOrder(
-        task=Task("Write doubling.py with double(number), and tests.", "doubling"),
+        task=Task(
+            "Write doubling.py with double(number), pkg/halving.py with half(number), and tests.",
+            "doubling",
+        ),
         config=RunConfig.model_validate(settings),
         profile=load_profile(str(write_profile(folder, server.base_url, **profile))),
         image_id=image_id,

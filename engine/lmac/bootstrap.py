@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from lmac.messages import Reply
 from lmac.processor.actions import ActionProtocol
-from lmac.program import Program, ProgramFault, ProgramForm, parse_json_program, parse_numbered_program
+from lmac.program import (
+    Program,
+    ProgramFault,
+    ProgramForm,
+    Task,
+    parse_json_program,
+    parse_numbered_program,
+)
 from lmac.tools import ProgramGiven, Toolbox, Workspace
 
 
 def read_program(
     reply: Reply,
     form: ProgramForm,
+    task: Task,
     most_instructions: int,
     protocol: ActionProtocol,
     toolbox: Toolbox,
@@ -25,7 +33,7 @@ def read_program(
         case ProgramForm.NUMBERED:
             return parse_numbered_program(reply.text, most_instructions)
         case ProgramForm.JSON:
-            return parse_json_program(reply.text, most_instructions)
+            return parse_json_program(reply.text, most_instructions, task)
         case ProgramForm.TOOL:
             return _called_program(reply, protocol, toolbox, workspace)
 

@@ -114,6 +114,7 @@ class ControlUnit:
                 read_program(
                     reply,
                     self._setting.program_form,
+                    self._setting.task,
                     self._setting.most_instructions,
                     self._protocol,
                     self._bootstrap,

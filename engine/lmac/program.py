@@ -40,6 +40,9 @@ class Program:
     instructions: tuple[Instruction, ...]
 
 
+_MODULE = re.compile(r"(?<![\w./-])[A-Za-z_][\w/]*\.py\b")
+
+
 class ProgramForm(StrEnum):
     """How a model gives its program."""
 
@@ -76,22 +79,34 @@ def program_schema(most_instructions: int) -> Mapping[str, Any]:
     }
 
 
-def parse_json_program(text: str, most_instructions: int) -> Program:
+def parse_json_program(text: str, most_instructions: int, task: Task) -> Program:
     """Read a program that fits `program_schema`.
 
+    Where the task names its modules, steps for others are left out: small models invent helpers.
+
     Raises:
-        ProgramFault: it does not fit.
+        ProgramFault: it does not fit, or nothing of it is left.
     """
     try:
         steps = _Steps.model_validate_json(text).steps
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         raise ProgramFault(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
+    named = modules_named(task)
+    kept = [step for step in steps if not named or step.module in named]
+    if not kept:
+        raise ProgramFault(f"no step writes a module that the task names: {', '.join(sorted(named))}")
     instructions = tuple(
         Instruction(f"Write {step.module} and its tests {step.tests}. {step.text}", (step.module, step.tests))
-        for step in steps
+        for step in kept
     )
     return _counted(merged(Program(instructions)), most_instructions)
+
+
+def modules_named(task: Task) -> frozenset[str]:
+    """The Python modules that a task names, its test files left out; empty when it names none."""
+    named = _MODULE.findall(task.text)
+    return frozenset(path for path in named if not path.rsplit("/", 1)[-1].startswith("test_"))
 
 
 def merged(program: Program) -> Program:

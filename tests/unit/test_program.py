@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -13,11 +14,16 @@ from lmac.program import (
     Instruction,
     Program,
     ProgramFault,
+    Task,
     merged,
+    modules_named,
     parse_json_program,
     parse_numbered_program,
     program_schema,
 )
+
+FREE = Task("Write something.", "free")
+"""A task that names no module."""
 
 
 def numbered(text: str) -> list[Instruction]:
@@ -93,7 +99,7 @@ def test_a_program_of_the_schema_is_read() -> None:
         {"module": f"{name}.py", "tests": f"test_{name}.py", "text": f"It holds a {name}."}
         for name in ("stack", "queue")
     ]
-    program = parse_json_program(json.dumps({"steps": steps}), 6)
+    program = parse_json_program(json.dumps({"steps": steps}), 6, FREE)
 
     assert program.instructions == (
         Instruction(
@@ -103,6 +109,35 @@ def test_a_program_of_the_schema_is_read() -> None:
             "Write queue.py and its tests test_queue.py. It holds a queue.", ("queue.py", "test_queue.py")
         ),
     )
+
+
+def steps_for(*modules: str) -> str:
+    steps = [{"module": name, "tests": f"test_{name}", "text": "It holds something."} for name in modules]
+    return json.dumps({"steps": steps})
+
+
+def test_where_the_task_names_its_modules_steps_for_others_are_left_out() -> None:
+    task = Task("Write `lru_cache.py`; `test_lru_cache.py` tests it.", "lru")
+    program = parse_json_program(steps_for("lru_cache.py", "clock.py"), 6, task)
+
+    assert [step.files for step in program.instructions] == [("lru_cache.py", "test_lru_cache.py")]
+
+
+def test_a_program_without_any_module_that_the_task_names_is_refused() -> None:
+    with pytest.raises(ProgramFault, match=r"names: lru_cache\.py"):
+        parse_json_program(steps_for("clock.py"), 6, Task("Write lru_cache.py.", "lru"))
+
+
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("Write a parser.", set()),
+        ("Write `a.py`, pkg/b.py and test_a.py.", {"a.py", "pkg/b.py"}),
+        ("See notes.pyc, a.python and tests/test_b.py", set()),
+    ],
+)
+def test_the_modules_that_a_task_names(text: str, modules: set[str]) -> None:
+    assert modules_named(Task(text, "t")) == modules
 
 
 def test_the_schema_asks_for_exactly_what_is_read() -> None:
@@ -128,16 +163,15 @@ def test_the_schema_asks_for_exactly_what_is_read() -> None:
 )
 def test_json_that_does_not_fit_names_its_fault(text: str, named: str) -> None:
     with pytest.raises(ProgramFault, match=named):
-        parse_json_program(text, 6)
+        parse_json_program(text, 6, FREE)
 
 
 @given(st.text())
 def test_no_text_breaks_the_parsers(text: str) -> None:
-    for parse in (parse_numbered_program, parse_json_program):
-        try:
-            assert parse(text, 6).instructions
-        except ProgramFault:
-            continue
+    with suppress(ProgramFault):
+        assert parse_numbered_program(text, 6).instructions
+    with suppress(ProgramFault):
+        assert parse_json_program(text, 6, FREE).instructions
 
 
 @pytest.mark.parametrize("text", ["1. files:" + " " * 8000 + "(", "1. a" + "\t" * 8000 + "(x", "1. " * 4000])
