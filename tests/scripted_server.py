@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from loopback_server import LoopbackServer
 
 CHARACTERS_PER_TOKEN = 4
 SUMMARY_TOKENS = 200
@@ -62,7 +63,7 @@ def heard_last(body: Body) -> str:
     return "\n\n".join(message["content"] for message in body["messages"][last:])
 
 
-class ScriptedServer:
+class ScriptedServer(LoopbackServer):
     """Owned by a `with` block; answers one request after the other from its script, in order.
 
     Args:
@@ -83,14 +84,13 @@ class ScriptedServer:
         self.summaries: list[Body] = []
         self.refused: list[str] = []
         """Why a request was answered with 400."""
-        self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.owner = self
+        super().__init__(server)
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self.address}/v1"
 
     @property
     def turns(self) -> list[Body]:
@@ -118,18 +118,6 @@ class ScriptedServer:
             except StopIteration:
                 self.refused.append("the script is over")
                 return "the script is over"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _in_order(script: Iterable[Scripted]) -> Callable[[Body], Scripted]:

@@ -8,6 +8,11 @@ from enum import StrEnum
 from lmac_sandbox import Ending
 
 
+def in_words(ending: Ending) -> str:
+    """An ending as people and models read it."""
+    return ending.value.replace("_", " ")
+
+
 class Verdict(StrEnum):
     """What a check says of the files. Only PASSED lets an instruction close."""
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lmac.evaluation import CheckResult, Finding, Report, Verdict
-from lmac_sandbox import Ending
+from lmac.evaluation import CheckResult, Finding, Report, Verdict, in_words
 
 _MARK = re.compile(r"<\s*/?\s*untrusted\s*>", re.IGNORECASE)
 
@@ -26,11 +25,6 @@ FINDING_CHARACTERS = 1200
 def untrusted(text: str) -> str:
     """Output of programs between marks that nothing within can close."""
     return f"<untrusted>\n{_MARK.sub('[mark]', text)}\n</untrusted>"
-
-
-def in_words(ending: Ending) -> str:
-    """An ending as people and models read it."""
-    return ending.value.replace("_", " ")
 
 
 def render_report(report: Report, most_characters: int) -> str:

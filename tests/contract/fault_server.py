@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from loopback_server import LoopbackServer
 
 TRICKLE_SECONDS = 0.1
 """Between two bytes of a trickling answer: well within any client's time for one read."""
 
 
-class FaultServer:
+class FaultServer(LoopbackServer):
     """Owned by a `with` block. `base_url("half_json")` is an API whose every answer is half a JSON."""
 
     def __init__(self) -> None:
@@ -24,25 +24,12 @@ class FaultServer:
         self.authorizations: list[str | None] = []
         """The header of that name, of every request."""
         self.count: Counter[str] = Counter()
-        self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.owner = self
+        super().__init__(server)
 
     def base_url(self, fault: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{fault}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self.address}/{fault}/v1"
 
 
 class _Server(ThreadingHTTPServer):

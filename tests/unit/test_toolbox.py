@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from job_results import job_result
 from lmac.checks import python_checks
 from lmac.checks.lint import LintCheck
+from lmac.evaluation import in_words
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.messages import Action
 from lmac.program import Instruction, Program
-from lmac.rendering import in_words
 from lmac.tools import (
     EvaluationRequested,
     FinishRequested,

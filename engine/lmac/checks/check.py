@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lmac.evaluation import CheckResult, Finding, Verdict
+from lmac.evaluation import CheckResult, Finding, Verdict, in_words
 from lmac_sandbox import Ending, Job, JobResult
 
 
@@ -32,6 +32,6 @@ def broken_off(check: str, result: JobResult, ending: Ending | None = None) -> C
     """The verdict on a check that did not come to its end; its last words are the finding."""
     ending = ending or result.ending
     words = result.stderr.text().strip() or result.stdout.text().strip()
-    how = f"signal {result.signal}" if result.ending is Ending.SIGNALLED else ending.value.replace("_", " ")
+    how = f"signal {result.signal}" if result.ending is Ending.SIGNALLED else in_words(ending)
     text = f"{how}\n{words[-2000:]}" if words else how
     return CheckResult(check, Verdict.BROKEN_OFF, ending, (Finding("", text),), seconds=result.seconds)

@@ -55,7 +55,7 @@ class DigestProcessor(Processor):
 
 
 def request_digest(request: Request) -> str:
-    """The hex sha256 of the request as JSON with sorted keys: messages, sampling and tools."""
+    """The hex sha256 of the request as JSON with sorted keys: messages, sampling, tools and schema."""
     canonical = json.dumps(asdict(request), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from lmac.evaluation import in_words
 from lmac.evaluator import BoxBroken
-from lmac.rendering import in_words, untrusted
+from lmac.rendering import untrusted
 from lmac.tools.tool import Arguments, Tool, ToolResult, Workspace, cut
 from lmac_sandbox import Ending, FileMissing, JobResult, PathRejected
 
