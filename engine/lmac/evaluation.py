@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from lmac_sandbox import Ending
+from lmac_sandbox import Ending, Reuse
 
 
 def in_words(ending: Ending) -> str:
@@ -47,6 +47,10 @@ class CheckResult:
     """Tests, or files, that passed."""
     failed_count: int = 0
     seconds: float = 0.0
+    claimed: bool = False
+    """Generated code ran in the very process that reported: what it says of itself is its claim."""
+    reuse: Reuse = Reuse.SINGLE_USE
+    """Grade of the box that it ran in."""
 
 
 @dataclass(frozen=True, slots=True)

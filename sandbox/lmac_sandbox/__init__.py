@@ -28,6 +28,7 @@ from lmac_sandbox.jobs import Job, JobResult, Output, printable_text
 from lmac_sandbox.keeper import FileEntry, Keeper
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.owner import Owner
+from lmac_sandbox.policy import Reuse
 from lmac_sandbox.pool import Pool
 from lmac_sandbox.reaper import Reaped, reap
 from lmac_sandbox.volume import Volume
@@ -69,6 +70,7 @@ __all__ = [
     "PathRejected",
     "Pool",
     "Reaped",
+    "Reuse",
     "SandboxError",
     "Snapshot",
     "StoreError",

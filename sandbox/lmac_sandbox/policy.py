@@ -7,12 +7,23 @@ Source: Docker Engine API 1.41, `ContainerCreate` and `VolumeCreate`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, SMALL_TMP, STORE, TEMPORARY
 from lmac_sandbox.limits import MIB, Limits, StoreLimits
 
 Options = dict[str, Any]
+
+
+class Reuse(StrEnum):
+    """How often a box serves."""
+
+    SINGLE_USE = "single-use"
+    """One digest, then it is thrown away: the default wherever generated code is executed."""
+    RUN = "run"
+    """Every digest of a run: for tools that load neither code nor configuration from the store."""
+
 
 _PAGE_BYTES = 4096
 _KEEPER_OWN_BYTES = 64 * MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from lmac.evaluation import CheckResult, Finding, Verdict, in_words
-from lmac_sandbox import Ending, Job, JobResult
+from lmac_sandbox import Ending, Job, JobResult, Reuse
 
 
 class Check(Protocol):
@@ -17,6 +17,11 @@ class Check(Protocol):
     @property
     def gates(self) -> bool:
         """Whether the checks after it are pointless when it does not pass."""
+        ...
+
+    @property
+    def reuse(self) -> Reuse:
+        """RUN only when it loads neither code nor configuration from the store."""
         ...
 
     def job(self) -> Job:

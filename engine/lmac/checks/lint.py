@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from lmac.checks.check import broken_off
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Ending, Job, JobResult, printable_text
+from lmac_sandbox import Ending, Job, JobResult, Reuse, printable_text
 
 BLOCKING_RULES = ("E9", "F63", "F7", "F82", "F402", "F404", "F622", "F811")
 """What makes a program wrong: errors of syntax, undefined names, misused operators, shadowed definitions."""
@@ -44,6 +44,7 @@ class LintCheck:
     advisory_rules: tuple[str, ...] = ADVISORY_RULES
     name: str = "lint"
     gates: bool = False
+    reuse: Reuse = Reuse.RUN
 
     def job(self) -> Job:
         rules = ",".join((*self.blocking_rules, *self.advisory_rules))

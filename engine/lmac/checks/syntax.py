@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lmac.checks.check import broken_off
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Ending, Job, JobResult, printable_text
+from lmac_sandbox import Ending, Job, JobResult, Reuse, printable_text
 
 
 class _Fault(BaseModel):
@@ -33,6 +33,7 @@ class SyntaxCheck:
 
     name: str = "syntax"
     gates: bool = True
+    reuse: Reuse = Reuse.RUN
 
     def job(self) -> Job:
         return Job(("/usr/bin/python3", "-I", "-B", "/opt/lmac/start.py", "syntax"))

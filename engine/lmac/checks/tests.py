@@ -9,7 +9,7 @@ from typing import Any
 
 from lmac.checks.check import broken_off
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Ending, Job, JobResult
+from lmac_sandbox import Ending, Job, JobResult, Reuse
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 _TEMPORARY = re.compile(r"/scratch/(?:tmp|home)/[^\s'\"]*")
@@ -30,6 +30,7 @@ class TestCheck:
     """None: the box's own limit."""
     name: str = "tests"
     gates: bool = False
+    reuse: Reuse = Reuse.SINGLE_USE
 
     def job(self) -> Job:
         return Job.pytest(("-q", "--tb=short", "."), wall_seconds=self.wall_seconds)
@@ -44,6 +45,7 @@ class AcceptanceCheck:
 
     name: str = "acceptance"
     gates: bool = False
+    reuse: Reuse = Reuse.SINGLE_USE
     wall_seconds: float | None = None
 
     def job(self) -> Job:
