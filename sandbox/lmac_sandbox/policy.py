@@ -33,7 +33,7 @@ _KEEPER_OPEN_FILES = 64
 _SHARED_MEMORY_BYTES = 8 * MIB
 _SMALL_TMP_MOUNT = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
 
-_START = "/opt/lmac/start.py"
+_START = "/opt/lmac/inside/start.py"
 KEEPER_COMMAND = ("/usr/bin/python3", "-I", "-B", _START, "keeper")
 # Not -I: it would ignore PYTHONHASHSEED as well, and the environment is ours anyway.
 RUNNER_COMMAND = ("/usr/bin/python3", "-s", "-P", "-B", _START, "runner")

@@ -211,8 +211,7 @@ ATTACKS = (
     program(
         "38, 39",
         "writes to the image and the store",
-        REFUSALS
-        + "for path in ('/usr/bin/x', '/opt/lmac/start.py', '/etc/passwd', '/store/x', '/store/main.py'):\n"
+        REFUSALS + "for path in ('/opt/lmac/inside/x.py', '/etc/passwd', '/store/x', '/store/main.py'):\n"
         " refused(path, lambda: open(path, 'a'))\n"
         "refused('remount', call('mount', b'none', b'/store', b'none', 32 | 4096, None))",
         Ending.EXITED,

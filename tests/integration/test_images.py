@@ -209,7 +209,7 @@ def test_our_programs_load_without_touching_the_import_path(
 ) -> None:
     program = (
         "import runpy, sys, importlib; before = list(sys.path);"
-        "start = runpy.run_path('/opt/lmac/start.py'); start['load_package']();"
+        "start = runpy.run_path('/opt/lmac/inside/start.py'); start['load_package']();"
         "importlib.import_module('lmac_inside.store_digest');"
         "print(sys.path == before, 'inside' in sys.modules)"
     )

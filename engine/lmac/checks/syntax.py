@@ -36,7 +36,7 @@ class SyntaxCheck:
     reuse: Reuse = Reuse.RUN
 
     def job(self) -> Job:
-        return Job(("/usr/bin/python3", "-I", "-B", "/opt/lmac/start.py", "syntax"))
+        return Job(("/usr/bin/python3", "-I", "-B", "/opt/lmac/inside/start.py", "syntax"))
 
     def judge(self, result: JobResult) -> CheckResult:
         if result.ending is not Ending.EXITED:
