@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lmac_sandbox import Ending, JobResult, Output
+from lmac_sandbox import Ending, JobResult, Output, Reading
 
 Event = Mapping[str, Any]
 
@@ -22,8 +22,13 @@ def job_result(
     ending: Ending = Ending.EXITED,
     exit_code: int | None = 0,
     events: tuple[Event, ...] = (),
+    reading: Reading | None = None,
 ) -> JobResult:
-    """A result; the exit code counts for EXITED only, as in a real one."""
+    """A result; the exit code counts for EXITED only, as in a real one.
+
+    Args:
+        reading: None: the files promise what the events tell of.
+    """
     return JobResult(
         ending=ending,
         exit_code=exit_code if ending is Ending.EXITED else None,
@@ -33,7 +38,13 @@ def job_result(
         events=events,
         seconds=0.1,
         leftover_processes=0,
+        reading=reading_of(*events) if reading is None else reading,
     )
+
+
+def reading_of(*events: Event) -> Reading:
+    """The reading of files that promise just the tests of these events."""
+    return Reading(tuple(event["id"] for event in events if event["kind"] == "test"))
 
 
 def of_test(identity: str, outcome: str = "passed", text: str = "") -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from lmac_sandbox import Ending, Reuse
 
@@ -34,6 +35,15 @@ class Finding:
     blocking: bool = True
 
 
+class JudgedTest(NamedTuple):
+    """One test of a session; a list of three in JSON."""
+
+    id: str
+    outcome: str
+    """passed, failed, error, skipped, xfailed or xpassed."""
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """The verdict of one check on one digest."""
@@ -51,6 +61,8 @@ class CheckResult:
     """Generated code ran in the very process that reported: what it says of itself is its claim."""
     reuse: Reuse = Reuse.SINGLE_USE
     """Grade of the box that it ran in."""
+    tests: tuple[JudgedTest, ...] = ()
+    """What did not pass, then the slowest; the first of many."""
 
 
 @dataclass(frozen=True, slots=True)

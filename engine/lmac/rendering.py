@@ -18,6 +18,8 @@ OTHER_PLACES = 6
 
 NO_TESTS = "there are none; write pytest functions named test_... in a file named test_....py"
 
+CLAIMED = "claimed by the tests' own process"
+
 FINDING_CHARACTERS = 1200
 """Longest text of one finding: one failure whole says more than ten cut ones."""
 
@@ -72,6 +74,8 @@ def _line(result: CheckResult) -> str:
     counts = []
     if result.check in ("tests", "acceptance") and (result.passed_count or result.failed_count):
         counts.append(f"{result.passed_count} passed, {result.failed_count} failed")
+    if result.claimed and result.verdict is Verdict.PASSED:
+        counts.append(CLAIMED)
     if advisory:
         counts.append(f"{advisory} remarks")
     return f"{result.check}: {said}" + (f" ({'; '.join(counts)})" if counts else "")

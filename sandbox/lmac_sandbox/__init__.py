@@ -22,9 +22,10 @@ from lmac_sandbox.errors import (
     StoreFull,
     WireError,
 )
+from lmac_sandbox.inside.notices import Notice, NoticeKind
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.store_digest import store_digest
-from lmac_sandbox.jobs import Job, JobResult, Output, printable_text
+from lmac_sandbox.jobs import Job, JobResult, Output, Reading, printable_text
 from lmac_sandbox.keeper import FileEntry, Keeper
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.owner import Owner
@@ -64,11 +65,14 @@ __all__ = [
     "Keeper",
     "Limits",
     "LockChange",
+    "Notice",
+    "NoticeKind",
     "Output",
     "Owner",
     "PackageUnavailable",
     "PathRejected",
     "Pool",
+    "Reading",
     "Reaped",
     "Reuse",
     "SandboxError",

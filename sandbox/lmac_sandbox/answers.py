@@ -65,6 +65,10 @@ class Answer:
         except binascii.Error as error:
             raise self._fault(key, "no base64") from error
 
+    def value(self, key: str) -> object:
+        """Whatever stands there; its reader checks it."""
+        return self._get(key)
+
     def items(self, key: str) -> Iterator[object]:
         """The elements of a list."""
         value = self._get(key)

@@ -12,6 +12,8 @@ from lmac_sandbox.endings import Ending
 from lmac_sandbox.errors import WireError
 from lmac_sandbox.inside.events import checked_event
 from lmac_sandbox.inside.frames import Frame
+from lmac_sandbox.inside.notices import Notice, notice_of
+from lmac_sandbox.inside.reading import checked_reading
 from lmac_sandbox.limits import MIB, Limits
 
 WorkingFolder = Literal["subject", "suite"]
@@ -86,6 +88,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What the files of a session's working folder promise, read before anything of them was imported."""
+
+    expected_ids: tuple[str, ...] = ()
+    """Test functions, without parameters; inherited and generated tests are not among them."""
+    ids_left_out: int = 0
+    """Beyond the cap on ids: what runs cannot be compared with them."""
+    notices: tuple[Notice, ...] = ()
+    """Without control sequences; faults first."""
+    notices_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobResult:
     """How one job went."""
 
@@ -102,6 +117,8 @@ class JobResult:
     """From the fork to the end of its own process."""
     leftover_processes: int
     """Processes that it left behind; they were killed."""
+    reading: Reading | None = None
+    """None of a program, and of a session that ended before it was told."""
 
 
 def printable_text(text: str) -> str:
@@ -150,6 +167,7 @@ def result_of(answer: Answer, limits: Limits) -> JobResult:
         events=tuple(_event(item) for item in answer.items("events")),
         seconds=answer.seconds("seconds"),
         leftover_processes=answer.integer("leftover_processes"),
+        reading=_reading(answer.value("reading")),
     )
 
 
@@ -164,6 +182,24 @@ def _event(item: object) -> Mapping[str, Any]:
     if event is None:
         raise WireError("answer of the runner: an event of no known kind")
     return {key: _printable_value(value) for key, value in event.items()}
+
+
+def _reading(value: object) -> Reading | None:
+    if value is None:
+        return None
+    frame = checked_reading(value)
+    if frame is None:
+        raise WireError("answer of the runner: the reading has not the form of one")
+    notices = (notice for item in frame["notices"] if (notice := notice_of(item)))
+    return Reading(
+        expected_ids=tuple(map(printable_text, frame["expected_ids"])),
+        ids_left_out=frame["ids_left_out"],
+        notices=tuple(
+            Notice(notice.kind, printable_text(notice.path), notice.line, printable_text(notice.text))
+            for notice in notices
+        ),
+        notices_left_out=frame["notices_left_out"],
+    )
 
 
 def _printable_value(value: Any) -> Any:

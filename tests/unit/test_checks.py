@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 
 from job_results import Event, collected, finished, job_result, of_test
 from lmac.checks import AcceptanceCheck, Check, LintCheck, SyntaxCheck, TestCheck, python_checks
-from lmac.checks.tests import canonical
+from lmac.checks.tests import MOST_TESTS, canonical
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Ending, JobResult, Output
+from lmac_sandbox import Ending, JobResult, Notice, NoticeKind, Output, Reading
 
 CLEAN_SESSION = (collected("t.py::a"), of_test("t.py::a"), finished())
 CLEAN: dict[str, tuple[Check, JobResult]] = {
@@ -145,6 +146,111 @@ def test_a_test_that_was_collected_and_never_ran_is_no_pass() -> None:
 
     assert judged.verdict is Verdict.FAILED
     assert judged.findings == (Finding("t::b", "collected and never run"),)
+
+
+def read_session(reading: Reading, *events: Event, exit_code: int = 0) -> CheckResult:
+    result = job_result(events=(*events, finished(exit_code)), exit_code=exit_code, reading=reading)
+    return TestCheck().judge(result)
+
+
+def test_a_promised_test_that_never_ran_fails_the_check_and_is_named() -> None:
+    judged = read_session(Reading(("t.py::a", "t.py::b")), collected("t.py::a"), of_test("t.py::a"))
+
+    assert (judged.verdict, judged.passed_count, judged.failed_count) == (Verdict.FAILED, 1, 1)
+    assert judged.findings == (Finding("t.py::b", "expected by reading the file, never ran"),)
+
+
+def test_parametrised_results_keep_the_promise_of_their_function() -> None:
+    judged = read_session(Reading(("t.py::a",)), of_test("t.py::a[x::y[1]]"), of_test("t.py::a[2]"))
+
+    assert (judged.verdict, judged.findings) == (Verdict.PASSED, ())
+
+
+def test_tests_beyond_the_reading_are_counted_and_named() -> None:
+    judged = read_session(Reading(("t.py::a",)), of_test("t.py::a"), of_test("t.py::B::inherited"))
+
+    assert judged.verdict is Verdict.PASSED
+    assert judged.failed_count == 0
+    assert judged.findings == (
+        Finding("session", "1 ids beyond the static reading: t.py::B::inherited", blocking=False),
+    )
+
+
+@pytest.mark.parametrize("identity", ["", "d", "d/t.py", "d/t.py::T"])
+def test_tests_of_what_cannot_be_collected_are_not_named_again(identity: str) -> None:
+    error = {"kind": "collect_error", "id": identity, "text": "no"}
+
+    assert len(read_session(Reading(("d/t.py::T::a",)), error, exit_code=2).findings) == 1
+
+
+def test_a_whole_file_that_is_skipped_is_one_finding() -> None:
+    judged = read_session(Reading(("t.py::a",)), of_test("t.py", "skipped"), exit_code=5)
+
+    assert judged.findings == (Finding("t.py", "skipped"),)
+
+
+def test_a_passed_result_for_a_whole_file_excuses_no_test_of_it() -> None:
+    judged = read_session(Reading(("t.py::a",)), of_test("t.py"))
+
+    assert judged.verdict is Verdict.FAILED
+
+
+def test_a_promise_too_long_to_compare_is_no_pass() -> None:
+    judged = read_session(Reading(("t.py::a",), ids_left_out=1), of_test("t.py::a"))
+
+    assert (judged.verdict, judged.findings[0].where) == (Verdict.FAILED, "session")
+
+
+def test_a_session_without_a_reading_is_incomplete() -> None:
+    unread = replace(job_result(events=CLEAN_SESSION), reading=None)
+    judged = TestCheck().judge(unread)
+
+    assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
+
+
+BLOCKING = {NoticeKind.CHANGES_SESSION, NoticeKind.HIDDEN, NoticeKind.UNREADABLE}
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_notices_of_the_reading_block_or_are_remarks(kind: NoticeKind) -> None:
+    reading = Reading(("t.py::a",), notices=(Notice(kind, "conftest.py", 3, "why"),))
+    judged = read_session(reading, of_test("t.py::a"))
+
+    assert judged.verdict is (Verdict.FAILED if kind in BLOCKING else Verdict.PASSED)
+    assert [(finding.where, finding.blocking) for finding in judged.findings] == [
+        ("conftest.py:3", kind in BLOCKING)
+    ] * (kind is not NoticeKind.LEAVES)
+
+
+def test_what_leaves_the_session_is_named_when_it_did_not_end() -> None:
+    reading = Reading(notices=(Notice(NoticeKind.LEAVES, "conftest.py", 1, "os._exit() ends the session"),))
+    judged = TestCheck().judge(job_result(ending=Ending.INCOMPLETE, reading=reading))
+
+    assert [finding.where for finding in judged.findings] == ["", "conftest.py:1"]
+
+
+def test_hooks_of_the_users_own_suite_are_meant() -> None:
+    reading = Reading(("t.py::a",), notices=(Notice(NoticeKind.CHANGES_SESSION, "conftest.py", 3, "why"),))
+    events = (of_test("t.py::a"), finished())
+
+    assert AcceptanceCheck().judge(job_result(events=events, reading=reading)).verdict is Verdict.PASSED
+    assert AcceptanceCheck().judge(job_result(events=events[1:], reading=reading)).verdict is Verdict.FAILED
+
+
+def test_a_session_is_claimed_and_tells_each_test_with_its_time() -> None:
+    slow = dict(of_test("t::slow")) | {"seconds": 2.0}
+    judged = session(of_test("t::a"), slow, of_test("t::b", "failed"))
+
+    assert judged.claimed
+    assert judged.tests == (("t::b", "failed", 0.1), ("t::slow", "passed", 2.0), ("t::a", "passed", 0.1))
+
+
+def test_of_many_tests_the_most_telling_are_kept() -> None:
+    judged = session(*(of_test(f"t::{number}") for number in range(MOST_TESTS)), of_test("t::b", "failed"))
+
+    assert len(judged.tests) == MOST_TESTS
+    assert judged.tests[0].id == "t::b"
+    assert judged.passed_count == MOST_TESTS
 
 
 def test_a_session_that_broke_off_keeps_what_it_had_told() -> None:

@@ -14,12 +14,20 @@ from lmac_sandbox.answers import Answer
 from lmac_sandbox.errors import WireError
 from lmac_sandbox.inside.events import line_of, parse_events
 from lmac_sandbox.inside.kept import Kept
-from lmac_sandbox.jobs import Job, Output, result_of
+from lmac_sandbox.inside.notices import Notice, NoticeKind
+from lmac_sandbox.jobs import Job, Output, Reading, result_of
 from lmac_sandbox.limits import Limits
 
 FINISHED = {"kind": "finished", "exit_code": 0}
 PASSED = {"kind": "test", "id": "t::a", "outcome": "passed", "seconds": 0.1, "text": ""}
 EMPTY = {"head": "", "tail": "", "total_bytes": 0}
+NOTICE = {"kind": "hidden", "path": "a\u202e.py", "line": 1, "text": "\x1b[2Jx"}
+READING: dict[str, Any] = {
+    "expected_ids": ["t.py::a"],
+    "ids_left_out": 0,
+    "notices": [NOTICE],
+    "notices_left_out": 0,
+}
 ANSWER: dict[str, Any] = {
     "ending": "exited",
     "exit_code": 0,
@@ -29,6 +37,7 @@ ANSWER: dict[str, Any] = {
     "events": [PASSED, FINISHED],
     "seconds": 0.5,
     "leftover_processes": 0,
+    "reading": READING,
 }
 
 
@@ -118,6 +127,13 @@ def test_a_whole_answer_becomes_a_result() -> None:
     assert result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits()).exit_code == 0
 
 
+def test_a_reading_loses_control_sequences_and_may_be_absent() -> None:
+    reading = result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits()).reading
+
+    assert reading == Reading(("t.py::a",), notices=(Notice(NoticeKind.HIDDEN, "a.py", 1, "x"),))
+    assert result_of(Answer(ANSWER | {"reading": None}, "runner"), Limits()).reading is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -135,6 +151,17 @@ def test_a_whole_answer_becomes_a_result() -> None:
         {"seconds": -1.0},
         {"seconds": 10**400},
         {"leftover_processes": 1.5},
+        {"reading": []},
+        {"reading": READING | {"more": 1}},
+        {"reading": READING | {"expected_ids": ["x" * 1001]}},
+        {"reading": READING | {"expected_ids": ["x"] * 10_001}},
+        {"reading": READING | {"ids_left_out": -1}},
+        {"reading": READING | {"ids_left_out": True}},
+        {"reading": READING | {"notices": [NOTICE | {"kind": "surprise"}]}},
+        {"reading": READING | {"notices": [NOTICE | {"kind": ["hidden"]}]}},
+        {"reading": READING | {"notices": [NOTICE | {"line": -1}]}},
+        {"reading": READING | {"notices": [NOTICE | {"text": "x" * 301}]}},
+        {"reading": READING | {"notices": [NOTICE] * 201}},
     ],
     ids=[
         "unknown ending",
@@ -151,6 +178,17 @@ def test_a_whole_answer_becomes_a_result() -> None:
         "negative seconds",
         "huge seconds",
         "fraction of a process",
+        "a list for a reading",
+        "unknown field of a reading",
+        "long expected id",
+        "too many expected ids",
+        "negative count",
+        "bool count",
+        "unknown notice",
+        "list for a kind",
+        "negative line",
+        "long notice",
+        "too many notices",
     ],
 )
 def test_an_answer_that_is_not_a_runners_is_refused(change: dict[str, Any]) -> None:

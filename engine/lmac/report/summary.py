@@ -53,7 +53,8 @@ def _checks(report: Report | None) -> str:
     said = []
     for result in report.results:
         counted = result.check in ("tests", "acceptance")
-        counts = f" ({result.passed_count} passed, {result.failed_count} failed)" if counted else ""
+        claimed = ", claimed" if result.claimed else ""
+        counts = f" ({result.passed_count} passed, {result.failed_count} failed{claimed})" if counted else ""
         said.append(f"{result.check} {result.verdict.value}{counts}")
     return "; ".join(said)
 

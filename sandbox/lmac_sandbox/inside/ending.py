@@ -1,4 +1,16 @@
-"""How a job ended, and the order in which causes are asked for."""
+"""How a job ended, and the order in which causes are asked for.
+
+what a test session does                                            its ending
+os._exit, SystemExit at import, pytest.exit, an error inside pytest incomplete: no finish event was told
+a bomb for the parser in a test file                                out of memory, timed out, or signalled
+an end before the reading of its files was told                     incomplete
+a finish event that is forged, early or beside another exit code    tampered
+anything over the events' pipe that is no event                     tampered
+a flood of events or output                                         output limit
+hooks, deselection, skips, missing tests, patched reports           exited: the check compares with what the
+                                                                    files promise and names it; see `notices`
+forged files and frames on stdout                                   exited: nothing reads them
+"""
 
 from __future__ import annotations
 
@@ -24,7 +36,7 @@ class Ending(StrEnum):
     TAMPERED = "tampered"
     """A test session whose own report contradicts itself or its exit code."""
     INCOMPLETE = "incomplete"
-    """A test session that exited without telling its end."""
+    """A test session that exited without telling what its files promise, or its end."""
     REJECTED = "rejected"
     """It was never started: no such program or folder, or an argument breaks a rule."""
     INFRASTRUCTURE_FAILURE = "infrastructure_failure"
@@ -46,6 +58,8 @@ class Facts:
     reports: bool = False
     """A test session, which has to tell its end."""
     report_garbled: bool = False
+    was_read: bool = False
+    """Whether what its files promise was told, before anything of them was imported."""
     reported_exit_code: int | None = None
 
 
@@ -72,6 +86,6 @@ def judge(facts: Facts) -> Ending:
 def _report_ending(facts: Facts) -> Ending:
     if facts.report_garbled:
         return Ending.TAMPERED
-    if facts.reported_exit_code is None:
+    if not facts.was_read or facts.reported_exit_code is None:
         return Ending.INCOMPLETE
     return Ending.EXITED if facts.reported_exit_code == facts.exit_code else Ending.TAMPERED

@@ -47,13 +47,13 @@ def checked_event(event: object) -> Event | None:
         return None
     match event:
         case {"kind": "collected" | "deselected", "ids": list(ids), **rest} if not rest:
-            return event if all(_is_text(item, ID_CHARACTERS) for item in ids) else None
+            return event if all(is_text(item, ID_CHARACTERS) for item in ids) else None
         case {"kind": "collect_error", "id": identity, "text": text, **rest} if not rest:
-            return event if _is_text(identity, ID_CHARACTERS) and _is_text(text, TEXT_CHARACTERS) else None
+            return event if is_text(identity, ID_CHARACTERS) and is_text(text, TEXT_CHARACTERS) else None
         case {"kind": "test", "id": _, "outcome": _, "seconds": _, "text": _, **rest} if not rest:
             return event if _is_test(event) else None
         case {"kind": "interrupted", "text": text, **rest} if not rest:
-            return event if _is_text(text, TEXT_CHARACTERS) else None
+            return event if is_text(text, TEXT_CHARACTERS) else None
         case {"kind": "finished", "exit_code": int(code), **rest} if not rest:
             return event if 0 <= code <= 255 and not isinstance(code, bool) else None
         case _:
@@ -81,15 +81,15 @@ def _parse_line(line: bytes) -> Event | None:
 def _is_test(event: Event) -> bool:
     seconds = event["seconds"]
     return (
-        _is_text(event["id"], ID_CHARACTERS)
-        and _is_text(event["text"], TEXT_CHARACTERS)
+        is_text(event["id"], ID_CHARACTERS)
+        and is_text(event["text"], TEXT_CHARACTERS)
         and event["outcome"] in OUTCOMES
         and isinstance(seconds, (int, float))
         and 0 <= seconds < SECONDS
     )
 
 
-def _is_text(value: object, characters: int) -> bool:
+def is_text(value: object, characters: int) -> bool:
     """Whether it is text that can be written anywhere: no lone surrogates."""
     if not isinstance(value, str) or len(value) > characters:
         return False

@@ -7,7 +7,7 @@ import selectors
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import spawn
 from .counters import Counters, is_scratch_full, read_counters
@@ -18,6 +18,7 @@ from .kept import Kept
 from .places import WORKING_FOLDERS
 from .processes import Status, purge, reap
 from .pytest_job import run_session
+from .reading import READING_BYTES, parse_reading
 
 _TICK_SECONDS = 0.05
 """How often the disk and the clock are looked at while nothing happens."""
@@ -60,9 +61,10 @@ class _Course:
     scratch_was_full: bool = False
     events: bytearray = field(default_factory=bytearray)
     reason: bytearray = field(default_factory=bytearray)
+    reading: bytearray = field(default_factory=bytearray)
 
     def take(self, name: str, chunk: bytes) -> None:
-        """The next bytes of one of the four pipes; counts against the caps."""
+        """The next bytes of one of the five pipes; counts against the caps."""
         match name:
             case "stdout":
                 self.stdout.feed(chunk)
@@ -72,6 +74,8 @@ class _Course:
                 room = self.order.events_bytes - len(self.events)
                 self.events += chunk[:room]
                 self._stop_if(len(chunk) > room)
+            case "reading":
+                self.reading += chunk[: READING_BYTES - len(self.reading)]
             case _:
                 self.reason += chunk[: _REASON_BYTES - len(self.reason)]
         self._stop_if(self.stdout.total_bytes + self.stderr.total_bytes > self.order.output_bytes)
@@ -117,7 +121,7 @@ def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
     """Fork the job; returns the reading ends of its pipes by name."""
     readers: dict[str, int] = {}
     writers: dict[str, int] = {}
-    for name in ("stdout", "stderr", "events", "reason"):
+    for name in ("stdout", "stderr", "events", "reason", "reading"):
         readers[name], writers[name] = os.pipe()
         open_files.callback(os.close, readers[name])
     stdin = os.memfd_create("stdin")
@@ -136,13 +140,13 @@ def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
     environment = {**os.environ, **order.environment}
 
     def session() -> int:
-        return run_session(order.argv, folder, environment, writers["events"])
+        return run_session(order.argv, folder, environment, writers["events"], writers["reading"])
 
     def program() -> int:
         return spawn.execute(order.argv, folder, environment, writers["reason"])
 
-    own = writers["events"] if order.is_session else writers["reason"]
-    descriptors = spawn.Descriptors(stdin, writers["stdout"], writers["stderr"], (own,))
+    own = (writers["events"], writers["reading"]) if order.is_session else (writers["reason"],)
+    descriptors = spawn.Descriptors(stdin, writers["stdout"], writers["stderr"], own)
     return spawn.fork_as_job(session if order.is_session else program, descriptors, order.caps)
 
 
@@ -184,7 +188,8 @@ def _drain(course: _Course, name: str, reader: int) -> None:
 
 def _result(course: _Course, seconds: float, leftover: int, counted: Counters) -> Frame:
     events, garbled = parse_events(bytes(course.events))
-    facts = _facts(course, counted, events, garbled)
+    reading = parse_reading(bytes(course.reading)) if course.order.is_session else None
+    facts = replace(_facts(course, counted, events, garbled), was_read=reading is not None)
     ending = Ending.REJECTED if course.reason else judge(facts)
     if course.reason:
         course.stderr.feed(bytes(course.reason))
@@ -195,6 +200,7 @@ def _result(course: _Course, seconds: float, leftover: int, counted: Counters) -
         "stdout": course.stdout.frame(),
         "stderr": course.stderr.frame(),
         "events": events,
+        "reading": reading,
         "seconds": seconds,
         "leftover_processes": leftover,
     }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from .places import WORKING_FOLDERS
+from .reading import tell_reading
 from .recorder import Recorder
 
 # What pytest and ordinary tests load in a session; imported once, before any fork.
@@ -42,9 +43,16 @@ def preload() -> None:
             importlib.import_module(name)
 
 
-def run_session(arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], events: int) -> int:
-    """Run pytest here and tell its course over the descriptor `events`; returns pytest's exit code."""
+def run_session(
+    arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], events: int, reading: int
+) -> int:
+    """Run pytest here and tell its course over the descriptor `events`; returns pytest's exit code.
+
+    What the files promise is told first, over `reading`, which is closed before anything of them is imported.
+    """
     import pytest
+
+    tell_reading(folder, reading)
 
     os.environ.clear()
     os.environ.update(environment)

@@ -57,14 +57,16 @@ class Recorder:
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         # Errors of collection and `--maxfail` come by this way too; those sessions end as they should.
         if not isinstance(excinfo.value, self._ordinary_stop):
-            self._interrupt(f"{excinfo.typename}: {excinfo.value}")
+            self._interrupt(excinfo)
 
     def pytest_internalerror(self, excrepr: Any, excinfo: Any) -> None:
-        self._interrupt(f"{excinfo.typename}: {excinfo.value}")
+        self._interrupt(excinfo)
 
-    def _interrupt(self, reason: str) -> None:
+    def _interrupt(self, excinfo: Any) -> None:
         self.interrupted = True
-        self._tell({"kind": "interrupted", "text": cut_text(reason)})
+        raised = excinfo.traceback[-1] if excinfo.traceback else None
+        place = f" ({raised.path}:{raised.lineno + 1})" if raised else ""
+        self._tell({"kind": "interrupted", "text": cut_text(f"{excinfo.typename}: {excinfo.value}{place}")})
 
     def _tell_test(self, identity: str, outcome: str, seconds: float, text: str) -> None:
         # A test that plays with the clock must not spoil its own report.

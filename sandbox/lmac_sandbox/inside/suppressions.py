@@ -1,0 +1,62 @@
+"""Comments that silence a tool altogether, counted; those that name a rule are none of them."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Iterator
+
+from .notices import Notice, NoticeKind
+
+_HINT = re.compile(rb"noqa|type:|pragma:|pylint:|mypy:|pyright:", re.IGNORECASE)
+"""Whether a file is worth a second look; most are not."""
+_BLANKET = {
+    "# ruff: noqa": re.compile(r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*(?![:\w])", re.IGNORECASE),
+    "# noqa": re.compile(r"#\s*noqa\b(?!\s*:\s*[A-Z]+[0-9]+)", re.IGNORECASE),
+    "# type: ignore": re.compile(r"#\s*type:\s*ignore\b(?!\s*\[)"),
+    "# pragma: no cover": re.compile(r"#\s*pragma:\s*no\s*cover\b", re.IGNORECASE),
+    "# pylint: disable=all": re.compile(r"#\s*pylint:\s*(?:disable\s*=\s*all\b|skip-file\b)"),
+    "# mypy: ignore-errors": re.compile(r"#\s*mypy:\s*ignore-errors\b"),
+    "# pyright: ignore": re.compile(r"#\s*pyright:\s*(?:ignore\b(?!\s*\[)|basic\b|off\b)"),
+}
+_SHOWN_PLACES = 3
+_TOKENISED_BYTES = 256 * 2**10
+"""Of all files together; what is beyond is read line by line, where a string may look like a comment."""
+
+
+def suppressions(files: Iterable[tuple[str, bytes]]) -> Iterator[Notice]:
+    """One notice a kind of comment, with its count and first places.
+
+    Args:
+        files: Path and source of Python files.
+    """
+    places: dict[str, list[tuple[str, int]]] = {}
+    room = _TOKENISED_BYTES
+    for path, source in files:
+        if not _HINT.search(source):
+            continue
+        comments = _comments(source) if len(source) <= room else _lines(source)
+        room -= len(source)
+        for line, comment in comments:
+            for name, pattern in _BLANKET.items():
+                if pattern.search(comment):
+                    places.setdefault(name, []).append((path, line))
+    for name, found in places.items():
+        shown = ", ".join(f"{path}:{line}" for path, line in found[:_SHOWN_PLACES])
+        path, line = found[0]
+        yield Notice(NoticeKind.SUPPRESSION, path, line, f"`{name}`, {len(found)} times: {shown}")
+
+
+def _comments(source: bytes) -> list[tuple[int, str]]:
+    """Line and text of every comment; of a file that is no Python, whatever looks like one."""
+    try:
+        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return _lines(source)
+    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _lines(source: bytes) -> list[tuple[int, str]]:
+    text = source.decode("utf-8", "replace")
+    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if "#" in line]

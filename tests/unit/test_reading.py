@@ -1,0 +1,349 @@
+"""What a reading of test files promises, and what it says of a session before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmac_sandbox.inside.notices import Notice, NoticeKind
+from lmac_sandbox.inside.reading import (
+    EXPECTED_IDS,
+    NOTICES,
+    checked_reading,
+    parse_reading,
+    read_folder,
+    read_sources,
+)
+
+
+def ids(source: str, path: str = "test_a.py") -> list[str]:
+    return [name.removeprefix(f"{path}::") for name in read_sources({path: source.encode()})[0]]
+
+
+def kinds(**files: str) -> list[NoticeKind]:
+    """Of files whose names are given with `__` for a dot."""
+    return [notice.kind for notice in said(**files)]
+
+
+def said(**files: str) -> list[Notice]:
+    return read_sources({name.replace("__", "."): text.encode() for name, text in files.items()})[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def test_a(): assert f()\ndef helper(): pass\ndef testb(): assert f()\n", ["test_a", "testb"]),
+        ("async def test_a(): assert f()\n", ["test_a"]),
+        (
+            "class TestA:\n def test_b(self): assert f()\n class TestC:\n  def test_d(self): assert f()\n",
+            ["TestA::test_b", "TestA::TestC::test_d"],
+        ),
+        ("class Cases:\n def test_b(self): assert f()\n", []),
+        (
+            "class Cases(unittest.TestCase):\n def test_b(self): assert f()\n def help(self): pass\n",
+            ["Cases::test_b"],
+        ),
+        (
+            "class Base(TestCase): pass\nclass Cases(Base):\n def test_b(self): assert f()\n",
+            ["Cases::test_b"],
+        ),
+        ("class Cases(TestCase):\n class TestInner:\n  def test_b(self): assert f()\n", []),
+        ("class Base(TestCase):\n def test_b(self): assert f()\ndel Base\n", []),
+        ("def test_a(): assert f()\ndel test_a\n", ["test_a"]),
+        ("class TestA:\n def __init__(self): pass\n def test_b(self): assert f()\n", []),
+        ("class Base:\n def __init__(self): pass\nclass TestA(Base):\n def test_b(self): assert f()\n", []),
+        ("@dataclass\nclass TestA:\n def test_b(self): assert f()\n", []),
+        ("class TestA(ABC):\n @abstractmethod\n def make(self): ...\n def test_b(self): assert f()\n", []),
+        ("class TestA:\n __test__ = False\n def test_b(self): assert f()\n", []),
+        ("__test__ = False\ndef test_b(): assert f()\n", []),
+        ("@pytest.fixture\ndef test_a(): return 1\n@fixture(scope='module')\ndef test_b(): return 1\n", []),
+        ("@pytest.mark.parametrize('x', [1])\ndef test_a(x): assert x\n", ["test_a"]),
+        ("if X:\n def test_a(): assert f()\nelse:\n def test_a(): assert f()\n", ["test_a"]),
+        (
+            "try:\n import x\n def test_a(): assert f()\nexcept ImportError:\n def test_b(): assert f()\n",
+            ["test_a", "test_b"],
+        ),
+        ("with x:\n for y in z:\n  def test_a(): assert f()\n", ["test_a"]),
+        ("match x:\n case 1:\n  def test_a(): assert f()\n", ["test_a"]),
+        ("if __name__ == '__main__':\n def test_a(): assert f()\n", []),
+        ("def test_a():\n def test_inner(): pass\n assert f()\n", ["test_a"]),
+    ],
+)
+def test_test_functions_are_told_by_pytests_own_rules(source: str, expected: list[str]) -> None:
+    assert ids(source) == expected
+
+
+@pytest.mark.parametrize("path", ["test_a.py", "a_test.py", "deep/er/test_.py"])
+def test_files_are_told_by_their_names(path: str) -> None:
+    assert ids("def test_a(): assert f()", path) == ["test_a"]
+
+
+@pytest.mark.parametrize("path", ["a.py", "tests.py", "conftest.py", "test_a.txt", "__pycache__/test_a.py"])
+def test_files_that_pytest_does_not_take_promise_nothing(path: str) -> None:
+    assert read_sources({path: b"def test_a(): assert f()"})[0] == []
+
+
+def test_of_two_functions_of_one_name_the_first_is_named_as_hidden() -> None:
+    twice = "def test_a(): assert f()\ndef test_a(): assert g()\n"
+
+    assert ids(twice) == ["test_a"]
+    (notice,) = said(test_a__py=twice)
+    assert (notice.kind, notice.line) == (NoticeKind.HIDDEN, 1)
+    assert kinds(test_a__py="if X:\n def test_a(): assert f()\nelse:\n def test_a(): assert f()\n") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class TestA:\n def __init__(self): pass\n def test_b(self): assert f()\n",
+        "__test__ = False\ndef test_b(): assert f()\n",
+    ],
+)
+def test_tests_that_are_switched_off_are_named(source: str) -> None:
+    assert kinds(test_a__py=source) == [NoticeKind.SWITCHED_OFF]
+
+
+@pytest.mark.parametrize(
+    "source", ["def f(:\n", "(" * 5000, "x = '\0'", "\udcff".encode("utf-8", "surrogatepass")]
+)
+def test_what_cannot_be_parsed_is_named(source: str | bytes) -> None:
+    raw = source if isinstance(source, bytes) else source.encode()
+    found, notices = read_sources({"test_a.py": raw, "test_b.py": b"def test_b(): assert f()"})
+
+    assert found == ["test_b.py::test_b"]
+    assert [notice.kind for notice in notices] == [NoticeKind.UNREADABLE]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "pass",
+        "'''Says a lot.'''",
+        "f()",
+        "x = f() == 1",
+        "assert True",
+        "assert 1, 'why'",
+        "assert 'text'",
+        "assert (f() == 1, 'why')",
+        "assert x == x",
+        "assert a.b is a.b",
+        "assert 1 == 1",
+        "assert not None",
+        "assert f() or True",
+        "print(f())",
+    ],
+)
+def test_a_test_that_asserts_nothing_is_flagged(body: str) -> None:
+    assert kinds(test_a__py=f"def test_a(x, a):\n    {body}\n") == [NoticeKind.ASSERTS_NOTHING]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "assert f() == 1",
+        "assert f() == f()",
+        "assert x is not None",
+        "self.assertEqual(f(), 1)",
+        "mock.assert_called_once()",
+        "with pytest.raises(ValueError): f()",
+        "with raises(ValueError): f()",
+        "if f(): pytest.fail('no')",
+        "if f(): raise AssertionError",
+        "helper(f())",
+        "outer(f())",
+        "check_stack(f())",
+        "for y in x:\n        assert y",
+        "fixture.get()",
+    ],
+)
+def test_a_test_that_states_something_is_not_flagged(body: str) -> None:
+    helpers = (
+        "def helper(x):\n    assert x\ndef outer(x):\n    helper(x)\n"
+        "@pytest.fixture\ndef sure():\n    yield 1\n    assert done()\n"
+    )
+    argument = "sure" if body == "fixture.get()" else "x"
+    source = f"{helpers}def test_a({argument}):\n    {body}\n"
+
+    assert kinds(test_a__py=source) == []
+    assert kinds(conftest__py=helpers, test_a__py=f"def test_a({argument}):\n    {body}\n") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def pytest_collection_modifyitems(items): items.clear()\n",
+        "def pytest_ignore_collect(): return True\n",
+        "def pytest_collect_file(): pass\n",
+        "def pytest_pycollect_makeitem(): return []\n",
+        "def pytest_runtest_protocol(): return True\n",
+        "@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(): yield\n",
+        "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_setup(): yield\n",
+        "@pytest.hookimpl(specname='pytest_runtest_makereport')\ndef innocent(): pass\n",
+        "def pytest_sessionfinish(session): session.exitstatus = 0\n",
+        "def pytest_cmdline_main(config): return 0\n",
+        "def pytest_configure(config): config.option.keyword = 'x'\n",
+        "if True:\n def pytest_runtest_call(item): pass\n",
+        "pytest_runtest_makereport = lambda: None\n",
+        "from elsewhere import pytest_runtest_makereport\n",
+        "from elsewhere import f as pytest_runtest_makereport\n",
+        "collect_ignore = ['test_b.py']\n",
+        "collect_ignore_glob: list = ['*']\n",
+        "pytest_plugins = ['somebody.elses']\n",
+        "pytest_plugins = list_of_names()\n",
+        "import pytest\ndef f(config): config.pluginmanager.register(X())\n",
+    ],
+)
+def test_a_conftest_that_can_hide_or_rewrite_results_is_named(source: str) -> None:
+    assert kinds(conftest__py=source) == [NoticeKind.CHANGES_SESSION]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pytest\n@pytest.fixture\ndef stack(): return []\n",
+        "def pytest_addoption(parser): parser.addoption('--slow')\n",
+        "def pytest_generate_tests(metafunc): metafunc.parametrize('x', [1])\n",
+        "def pytest_configure(config):\n '''Marks.'''\n config.addinivalue_line('markers', 'slow: long')\n",
+        "def pytest_configure(config):\n for m in M:\n  config.addinivalue_line('markers', m)\n",
+        "def pytest_runtest_setup(item): pass\n",
+        "def pytest_sessionstart(session): pass\n",
+        "pytest_plugins = ['pytester']\n",
+        "from fixtures import *\n",
+        "import sys\nsys.path.insert(0, 'src')\n",
+    ],
+)
+def test_an_ordinary_conftest_is_left_alone(source: str) -> None:
+    assert kinds(conftest__py=source, fixtures__py="def stack(): return []\n") == []
+
+
+@pytest.mark.parametrize(
+    "conftest", ["from hooks import *\n", "from .hooks import *\n", "pytest_plugins = 'hooks'\n"]
+)
+def test_hooks_that_a_conftest_brings_in_from_another_file_are_named_there(conftest: str) -> None:
+    (notice,) = said(conftest__py=conftest, hooks__py="\ndef pytest_runtest_makereport(): pass\n")
+
+    assert (notice.kind, notice.path, notice.line) == (NoticeKind.CHANGES_SESSION, "hooks.py", 2)
+
+
+def test_hooks_that_only_print_have_no_effect() -> None:
+    assert kinds(conftest__py="def pytest_report_header(): return 'x'\n") == [NoticeKind.NO_EFFECT]
+
+
+@pytest.mark.parametrize(
+    "source", ["import os\nos._exit(0)\n", "import sys\nsys.exit(0)\n", "raise SystemExit\n", "exit()\n"]
+)
+def test_calls_that_end_the_session_are_named(source: str) -> None:
+    assert kinds(conftest__py=source) == [NoticeKind.LEAVES]
+
+
+@pytest.mark.parametrize(
+    ("comment", "blanket"),
+    [
+        ("# noqa", True),
+        ("#NOQA", True),
+        ("# noqa: F401", False),
+        ("# noqa:F401,E501", False),
+        ("# flake8: noqa", True),
+        ("# ruff: noqa", True),
+        ("# ruff: noqa: F401", False),
+        ("# type: ignore", True),
+        ("# type: ignore[attr-defined]", False),
+        ("# pragma: no cover", True),
+        ("# pylint: disable=all", True),
+        ("# pylint: disable=invalid-name", False),
+        ("# mypy: ignore-errors", True),
+        ("# pyright: ignore", True),
+        ("# pyright: ignore[reportX]", False),
+        ("# pyright: basic", True),
+    ],
+)
+def test_comments_that_silence_a_tool_altogether_are_counted(comment: str, blanket: bool) -> None:
+    notices = said(a__py=f"x = 1\ny = 2  {comment}\nz = '{comment}'\n")
+
+    assert [(notice.kind, notice.line) for notice in notices] == [(NoticeKind.SUPPRESSION, 2)] * blanket
+
+
+def test_suppressions_of_one_kind_are_one_notice_with_their_first_places() -> None:
+    (notice,) = said(a__py="x = 1  # noqa\n" * 5)
+
+    assert "5 times: a.py:1, a.py:2, a.py:3" in notice.text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("pytest.ini", "", NoticeKind.NO_EFFECT),
+        ("tox.ini", "[tox]\n[pytest]\n", NoticeKind.NO_EFFECT),
+        ("tox.ini", "[tox]\n", None),
+        ("setup.cfg", "[tool:pytest]\n", NoticeKind.NO_EFFECT),
+        ("setup.cfg", "[metadata]\n", None),
+        ("pyproject.toml", "[tool.pytest.ini_options]\n", NoticeKind.NO_EFFECT),
+        ("pyproject.toml", "[project]\n", None),
+        ("sitecustomize.py", "", NoticeKind.NO_EFFECT),
+        ("usercustomize.py", "", NoticeKind.NO_EFFECT),
+        ("a.pth", "import os\n", NoticeKind.NO_EFFECT),
+        ("junit.xml", '<?xml version="1.0"?><testsuites/>', NoticeKind.NO_EFFECT),
+        ("page.xml", "<page/>", None),
+        ("pytest.py", "", NoticeKind.SHADOWS),
+        ("_pytest/__init__.py", "", NoticeKind.SHADOWS),
+        ("random.py", "", NoticeKind.SHADOWS),
+        ("src/queue.py", "", NoticeKind.SHADOWS),
+        ("pkg/random.py", "", None),
+        ("stack.py", "", None),
+        ("__pycache__/test_a.py", "def test_a(): assert f()\n", NoticeKind.HIDDEN),
+        ("a/__pycache__/b.cpython-311.pyc", "x", NoticeKind.HIDDEN),
+    ],
+)
+def test_files_beside_the_tests_are_named(
+    tmp_path: Path, name: str, text: str, kind: NoticeKind | None
+) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text)
+    reading = read_folder(str(tmp_path))
+
+    assert [notice["kind"] for notice in reading["notices"]] == ([kind] if kind else [])
+    assert checked_reading(reading) == reading
+
+
+def test_a_reading_is_capped_and_says_by_how_much(tmp_path: Path) -> None:
+    count = EXPECTED_IDS + 7
+    (tmp_path / "test_a.py").write_text("".join(f"def test_{n}(): pass\n" for n in range(count)))
+    (tmp_path / "conftest.py").write_text("collect_ignore = []\n")
+    reading = read_folder(str(tmp_path))
+
+    assert (len(reading["expected_ids"]), reading["ids_left_out"]) == (EXPECTED_IDS, 7)
+    assert (len(reading["notices"]), reading["notices_left_out"]) == (NOTICES, count + 1 - NOTICES)
+    assert reading["notices"][0]["kind"] == NoticeKind.CHANGES_SESSION
+    assert checked_reading(reading) == reading
+
+
+def test_links_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "test_a.py").write_text("def test_a(): assert f()\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "test_b.py").symlink_to(tmp_path / "elsewhere" / "test_a.py")
+
+    assert read_folder(str(tmp_path / "folder"))["expected_ids"] == []
+
+
+@given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
+def test_no_bytes_are_taken_for_a_reading_or_break_it(raw: bytes) -> None:
+    assert parse_reading(raw) is None
+    read_sources({"test_a.py": raw, "conftest.py": raw})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "".join(f"class T{n + 1}(T{n}): pass\n" for n in range(2000)),
+        "def f():\n" + "".join(f" if x == {n}:\n  pass\n el" for n in range(3000)) + "se:\n  pass\n",
+        "x = 1 #" + "# " * 100_000,
+        "a" + ".a" * 3000 + "\n",
+    ],
+    ids=["lineage", "elif chain", "hashes", "attributes"],
+)
+def test_a_bomb_for_the_reader_is_read_or_named(source: str) -> None:
+    read_sources({"test_a.py": source.encode(), "conftest.py": source.encode()})
