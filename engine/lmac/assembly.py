@@ -68,7 +68,7 @@ def start_sandbox(
     volume = stack.enter_context(Volume.create(engine, owner, config.store))
     keeper = stack.enter_context(Keeper.start(engine, volume, image_id, owner, config.store))
     pool = stack.enter_context(Pool(engine, volume, image_id, owner, config.box, size=config.ready_boxes))
-    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory))
+    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory), config.tests.coverage)
     workspace = Workspace(FileStore(keeper), Evaluator(pool, checks))
     return RunSandbox(workspace, engine, volume, image_id, owner, config)
 

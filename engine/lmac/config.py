@@ -33,6 +33,15 @@ class LintRules(BaseModel):
         return rules
 
 
+class SessionOptions(BaseModel):
+    """What the test check does beside running the tests."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    coverage: bool = False
+    """Measure which lines run; slower."""
+
+
 class RunConfig(BaseModel):
     """One run, all but its task. The defaults are those of `configs/default.yaml`."""
 
@@ -54,6 +63,7 @@ class RunConfig(BaseModel):
     machine: MachineLimits = MachineLimits()
     budget: BudgetLimits = BudgetLimits()
     lint: LintRules = LintRules()
+    tests: SessionOptions = SessionOptions()
     box: Limits = Limits()
     store: StoreLimits = StoreLimits()
     ready_boxes: int = Field(default=1, ge=1, le=16)

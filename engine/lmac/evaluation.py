@@ -44,6 +44,17 @@ class JudgedTest(NamedTuple):
     seconds: float
 
 
+class FileCoverage(NamedTuple):
+    """Lines of one file that a session ran; a list in JSON."""
+
+    path: str
+    statements: int
+    missed: int
+    """Statements that never ran."""
+    missing: tuple[int, ...]
+    """Their first line numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """The verdict of one check on one digest."""
@@ -63,6 +74,15 @@ class CheckResult:
     """Grade of the box that it ran in."""
     tests: tuple[JudgedTest, ...] = ()
     """What did not pass, then the slowest; the first of many."""
+    coverage: tuple[FileCoverage, ...] = ()
+    """Of the subject's files; only when it was asked for."""
+
+    @property
+    def covered_percent(self) -> int | None:
+        """Of all statements together, rounded down; None when it was not measured."""
+        statements = sum(file.statements for file in self.coverage)
+        missed = sum(file.missed for file in self.coverage)
+        return 100 * (statements - missed) // statements if statements else None
 
 
 @dataclass(frozen=True, slots=True)

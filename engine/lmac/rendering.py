@@ -76,6 +76,8 @@ def _line(result: CheckResult) -> str:
         counts.append(f"{result.passed_count} passed, {result.failed_count} failed")
     if result.claimed and result.verdict is Verdict.PASSED:
         counts.append(CLAIMED)
+    if result.covered_percent is not None:
+        counts.append(f"{result.covered_percent} % of the lines run")
     if advisory:
         counts.append(f"{advisory} remarks")
     return f"{result.check}: {said}" + (f" ({'; '.join(counts)})" if counts else "")

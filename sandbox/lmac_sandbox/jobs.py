@@ -47,6 +47,8 @@ class Job:
     """Added to the fixed environment of `policy`."""
     is_session: bool = False
     """Forked from a runner that has pytest imported already, and reported by events."""
+    measures_coverage: bool = False
+    """Of a session: also which lines of the subject ran, by events of their own."""
 
     def __post_init__(self) -> None:
         if not self.argv and not self.is_session:
@@ -65,9 +67,18 @@ class Job:
         wall_seconds: float | None = None,
         working_folder: WorkingFolder = "subject",
         environment: Mapping[str, str] | None = None,
+        measures_coverage: bool = False,
     ) -> Job:
         """A pytest session; configuration files of the store have no effect on it."""
-        return cls(arguments, wall_seconds, b"", working_folder, environment or {}, is_session=True)
+        return cls(
+            arguments,
+            wall_seconds,
+            b"",
+            working_folder,
+            environment or {},
+            is_session=True,
+            measures_coverage=measures_coverage,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,7 @@ def order_of(job: Job, limits: Limits) -> Frame:
     return {
         "argv": list(job.argv),
         "is_session": job.is_session,
+        "measures_coverage": job.measures_coverage,
         "folder": job.working_folder,
         "environment": dict(job.environment),
         "wall_seconds": wall_seconds(job, limits),
@@ -203,12 +215,12 @@ def _reading(value: object) -> Reading | None:
 
 
 def _printable_value(value: Any) -> Any:
-    """The value of a checked event's field: text, a number, or a list of texts."""
+    """The value of a checked event's field: text, a number, or a list of either."""
     match value:
         case str():
             return printable_text(value)
         case list():
-            return [printable_text(item) for item in value]
+            return [_printable_value(item) for item in value]
         case _:
             return value
 

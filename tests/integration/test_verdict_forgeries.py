@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from lmac.checks import TestCheck
-from lmac.checks.tests import judge_session
+from lmac.checks.session import judge_session
 from lmac.evaluation import CheckResult, Verdict
 from lmac_sandbox import Ending, Engine, Job, Keeper, Limits, Owner, Pool, StoreLimits, Volume
 

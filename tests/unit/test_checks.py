@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from job_results import Event, collected, finished, job_result, of_test
 from lmac.checks import AcceptanceCheck, Check, LintCheck, SyntaxCheck, TestCheck, python_checks
-from lmac.checks.tests import MOST_TESTS, canonical
+from lmac.checks.session import MOST_FINDINGS, MOST_TESTS, canonical
 from lmac.errors import SandboxFailure
-from lmac.evaluation import CheckResult, Finding, Verdict
+from lmac.evaluation import CheckResult, FileCoverage, Finding, Verdict
 from lmac_sandbox import Ending, JobResult, Notice, NoticeKind, Output, Reading
 
 CLEAN_SESSION = (collected("t.py::a"), of_test("t.py::a"), finished())
@@ -251,6 +251,25 @@ def test_of_many_tests_the_most_telling_are_kept() -> None:
     assert len(judged.tests) == MOST_TESTS
     assert judged.tests[0].id == "t::b"
     assert judged.passed_count == MOST_TESTS
+
+
+def test_of_many_findings_the_faults_are_kept_and_the_rest_is_counted() -> None:
+    ids = tuple(f"t::{number}" for number in range(MOST_FINDINGS))
+    notice = Notice(NoticeKind.SHADOWS, "a.py", 0, "x")
+    judged = read_session(Reading(ids, notices=(notice,) * 9), of_test("t::b", "failed"))
+
+    assert judged.failed_count == MOST_FINDINGS + 1
+    assert len(judged.findings) == MOST_FINDINGS + 1
+    assert all(finding.blocking for finding in judged.findings)
+    assert judged.findings[-1] == Finding("session", "11 findings more are left out")
+
+
+def test_coverage_is_taken_from_the_session_s_events() -> None:
+    event = {"kind": "coverage", "path": "a.py", "statements": 8, "missed": 2, "missing": [3, 4]}
+    judged = session(of_test("t::a"), event)
+
+    assert judged.coverage == (FileCoverage("a.py", 8, 2, (3, 4)),)
+    assert judged.covered_percent == 75
 
 
 def test_a_session_that_broke_off_keeps_what_it_had_told() -> None:

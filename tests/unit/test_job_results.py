@@ -19,6 +19,7 @@ from lmac_sandbox.jobs import Job, Output, Reading, result_of
 from lmac_sandbox.limits import Limits
 
 FINISHED = {"kind": "finished", "exit_code": 0}
+COVERED = {"kind": "coverage", "path": "a.py", "statements": 3, "missed": 2, "missing": [1]}
 PASSED = {"kind": "test", "id": "t::a", "outcome": "passed", "seconds": 0.1, "text": ""}
 EMPTY = {"head": "", "tail": "", "total_bytes": 0}
 NOTICE = {"kind": "hidden", "path": "a\u202e.py", "line": 1, "text": "\x1b[2Jx"}
@@ -104,6 +105,10 @@ def test_the_half_line_of_a_killed_session_is_no_fault() -> None:
         line_of(PASSED | {"text": "\ud800"}),
         line_of(PASSED | {"id": "x" * 1001}),
         line_of(FINISHED | {"exit_code": True}),
+        line_of(COVERED | {"missed": 9}),
+        line_of(COVERED | {"missing": [1, 2, 3]}),
+        line_of(COVERED | {"missing": [True]}),
+        line_of(COVERED | {"statements": 2**31}),
         line_of(FINISHED) + line_of(PASSED),
     ],
     ids=[
@@ -116,11 +121,19 @@ def test_the_half_line_of_a_killed_session_is_no_fault() -> None:
         "surrogate",
         "long id",
         "bool",
+        "more missed than there is",
+        "more missing than missed",
+        "bool for a line",
+        "huge count",
         "after the end",
     ],
 )
 def test_events_that_are_not_ours_garble_the_report(line: bytes) -> None:
     assert parse_events(line)[1]
+
+
+def test_coverage_of_a_file_is_an_event() -> None:
+    assert parse_events(line_of(COVERED)) == ([COVERED], False)
 
 
 def test_a_whole_answer_becomes_a_result() -> None:

@@ -42,9 +42,10 @@ def test_a_scratch_that_would_eat_all_memory_is_refused() -> None:
         (Facts(1, None, scratch_was_full=True), Ending.DISK_LIMIT),
         (Facts(0, None, scratch_was_full=True), Ending.EXITED),
         (Facts(None, 25), Ending.DISK_LIMIT),
-        (Facts(0, None, reports=True), Ending.INCOMPLETE),
-        (Facts(0, None, reports=True, reported_exit_code=0), Ending.EXITED),
-        (Facts(0, None, reports=True, reported_exit_code=1), Ending.TAMPERED),
+        (Facts(0, None, reports=True, was_read=True), Ending.INCOMPLETE),
+        (Facts(0, None, reports=True, was_read=True, reported_exit_code=0), Ending.EXITED),
+        (Facts(0, None, reports=True, was_read=True, reported_exit_code=1), Ending.TAMPERED),
+        (Facts(0, None, reports=True, reported_exit_code=0), Ending.INCOMPLETE),
         (Facts(0, None, reports=True, report_garbled=True, reported_exit_code=0), Ending.TAMPERED),
     ],
 )

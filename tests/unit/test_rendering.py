@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Report, Verdict
 from lmac.rendering import FINDING_CHARACTERS, NO_TESTS, render_report, untrusted
 from lmac_sandbox import Ending
 
@@ -76,6 +76,18 @@ def test_there_is_one_line_a_check_and_they_come_first() -> None:
         "tests: failed (0 passed, 1 failed)",
         "acceptance: broken off: timed out",
     ]
+
+
+def test_a_pass_that_its_own_process_claims_says_so_and_tells_no_times() -> None:
+    tests = (JudgedTest("t::a", "passed", 0.25),)
+    coverage = (FileCoverage("a.py", 3, 1, (2,)),)
+    result = CheckResult(
+        "tests", Verdict.PASSED, Ending.EXITED, (), 1, claimed=True, tests=tests, coverage=coverage
+    )
+
+    assert render_report(Report("d", (result,)), 1000) == (
+        "tests: passed (1 passed, 0 failed; claimed by the tests' own process; 66 % of the lines run)"
+    )
 
 
 def test_absent_tests_are_told_how_to_write_them() -> None:

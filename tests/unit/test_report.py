@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.errors import ConfigError, ExitCode, HostDiskFull
-from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Report, Verdict
 from lmac.file_store import FileStore
 from lmac.messages import Usage
 from lmac.report.export import Exported, export_files
@@ -139,6 +139,28 @@ def test_the_summary_says_outcome_cost_and_where_to_look() -> None:
         assert part in text
     assert "1 min 15 s" in text
     assert "runs/r1/files" in text
+
+
+def test_the_summary_names_claims_coverage_and_slow_tests() -> None:
+    tests = (JudgedTest("t::b", "failed", 0.1), JudgedTest("t::slow", "passed", 2.0))
+    (judged,) = GREEN.results
+    judged = replace(judged, claimed=True, tests=tests, coverage=(FileCoverage("a.py", 3, 1, (2,)),))
+    text = render_summary(replace(RESULT, checks=Report("d", (judged,))))
+
+    assert "tests passed (3 passed, 0 failed, claimed), 66 % of lines run" in text
+    assert "slowest  t::slow 2.0 s\n" in text
+    assert "slowest" not in render_summary(RESULT)
+
+
+def test_a_result_keeps_each_test_and_its_time(tmp_path: Path) -> None:
+    tests = (JudgedTest("t::a", "passed", 0.25),)
+    (judged,) = GREEN.results
+    judged = replace(judged, claimed=True, tests=tests, coverage=(FileCoverage("a.py", 3, 1, (2,)),))
+    result = replace(RESULT, checks=Report("d", (judged,)))
+    write_result(tmp_path, result)
+
+    assert read_result(tmp_path) == result
+    assert json.loads(result.as_json())["checks"]["results"][0]["tests"] == [["t::a", "passed", 0.25]]
 
 
 @given(RESULTS)

@@ -10,6 +10,6 @@ from lmac.checks.tests import AcceptanceCheck, TestCheck
 __all__ = ["AcceptanceCheck", "Check", "LintCheck", "SyntaxCheck", "TestCheck", "python_checks"]
 
 
-def python_checks(lint: LintCheck) -> tuple[Check, ...]:
+def python_checks(lint: LintCheck, measures_coverage: bool = False) -> tuple[Check, ...]:
     """Syntax, lint and tests, in the order in which they run; what executes generated code comes last."""
-    return (SyntaxCheck(), lint, TestCheck())
+    return (SyntaxCheck(), lint, TestCheck(measures_coverage=measures_coverage))

@@ -9,6 +9,9 @@ from lmac.evaluation import Report
 from lmac.printable import printable
 from lmac.report.result import RunResult
 
+SLOW_SECONDS = 0.5
+SLOWEST = 3
+
 
 def render_summary(result: RunResult) -> str:
     """Outcome first, then what was delivered, what it cost, and where to look."""
@@ -19,6 +22,7 @@ def render_summary(result: RunResult) -> str:
         ("instructions", f"{result.instructions_completed} of {result.instructions} completed"),
         ("files", f"{result.files} with {result.lines} lines"),
         ("checks", _checks(result.checks)),
+        *([("slowest", slowest)] if (slowest := _slowest(result.checks)) else []),
         ("acceptance", _checks(result.acceptance) if result.acceptance else "no suite was judged"),
         ("tokens", _tokens(result)),
         ("time", f"{int(result.seconds // 60)} min {result.seconds % 60:.0f} s"),
@@ -55,8 +59,16 @@ def _checks(report: Report | None) -> str:
         counted = result.check in ("tests", "acceptance")
         claimed = ", claimed" if result.claimed else ""
         counts = f" ({result.passed_count} passed, {result.failed_count} failed{claimed})" if counted else ""
-        said.append(f"{result.check} {result.verdict.value}{counts}")
+        covered = f", {result.covered_percent} % of lines run" if result.covered_percent is not None else ""
+        said.append(f"{result.check} {result.verdict.value}{counts}{covered}")
     return "; ".join(said)
+
+
+def _slowest(report: Report | None) -> str:
+    """The tests that a reader may want to hurry; "" when none takes long."""
+    tests = [test for result in report.results for test in result.tests] if report else []
+    slow = sorted((test for test in tests if test.seconds >= SLOW_SECONDS), key=lambda test: -test.seconds)
+    return ", ".join(f"{test.id} {test.seconds:.1f} s" for test in slow[:SLOWEST])
 
 
 def _tokens(result: RunResult) -> str:

@@ -6,6 +6,7 @@ deselected      ids
 collect_error   id, text
 test            id, outcome (passed, failed, error, skipped, xfailed, xpassed), seconds, text
 interrupted     text: the session stopped early; no `finished` follows
+coverage        path, statements, missed, missing (the first line numbers); when asked for, once a file
 finished        exit_code; the last event
 """
 
@@ -19,6 +20,9 @@ ID_CHARACTERS = 1_000
 TEXT_CHARACTERS = 6_000
 """Kept of one failure; the middle goes."""
 SECONDS = 1e6
+COVERED_FILES = 500
+MISSING_LINES = 200
+_COVERAGE_FIELDS = frozenset({"kind", "path", "statements", "missed", "missing"})
 OUTCOMES = frozenset({"passed", "failed", "error", "skipped", "xfailed", "xpassed"})
 
 Event = dict[str, Any]
@@ -54,6 +58,8 @@ def checked_event(event: object) -> Event | None:
             return event if _is_test(event) else None
         case {"kind": "interrupted", "text": text, **rest} if not rest:
             return event if is_text(text, TEXT_CHARACTERS) else None
+        case {"kind": "coverage"} if event.keys() == _COVERAGE_FIELDS:
+            return event if _is_coverage(event) else None
         case {"kind": "finished", "exit_code": int(code), **rest} if not rest:
             return event if 0 <= code <= 255 and not isinstance(code, bool) else None
         case _:
@@ -87,6 +93,22 @@ def _is_test(event: Event) -> bool:
         and isinstance(seconds, (int, float))
         and 0 <= seconds < SECONDS
     )
+
+
+def _is_coverage(event: Event) -> bool:
+    missing = event["missing"]
+    return (
+        is_text(event["path"], ID_CHARACTERS)
+        and all(_is_count(event[key]) for key in ("statements", "missed"))
+        and isinstance(missing, list)
+        and len(missing) <= MISSING_LINES
+        and all(map(_is_count, missing))
+        and len(missing) <= event["missed"] <= event["statements"]
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def is_text(value: object, characters: int) -> bool:

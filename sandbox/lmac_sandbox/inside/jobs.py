@@ -37,6 +37,7 @@ class Order:
     argv: tuple[str, ...]
     """For a test session: pytest's own arguments, without a program."""
     is_session: bool
+    measures_coverage: bool
     stdin: bytes
     folder: str
     """Key of `WORKING_FOLDERS`."""
@@ -140,7 +141,9 @@ def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
     environment = {**os.environ, **order.environment}
 
     def session() -> int:
-        return run_session(order.argv, folder, environment, writers["events"], writers["reading"])
+        return run_session(
+            order.argv, folder, environment, writers["events"], writers["reading"], order.measures_coverage
+        )
 
     def program() -> int:
         return spawn.execute(order.argv, folder, environment, writers["reason"])

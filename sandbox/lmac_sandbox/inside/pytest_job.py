@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
+from .line_coverage import LineCoverage
 from .places import WORKING_FOLDERS
 from .reading import tell_reading
 from .recorder import Recorder
@@ -44,7 +45,12 @@ def preload() -> None:
 
 
 def run_session(
-    arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], events: int, reading: int
+    arguments: tuple[str, ...],
+    folder: str,
+    environment: Mapping[str, str],
+    events: int,
+    reading: int,
+    measures_coverage: bool,
 ) -> int:
     """Run pytest here and tell its course over the descriptor `events`; returns pytest's exit code.
 
@@ -58,11 +64,16 @@ def run_session(
     os.environ.update(environment)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.chdir(folder)
+    coverage = LineCoverage(WORKING_FOLDERS["subject"]) if measures_coverage else None
     sys.path[:0] = _importable(folder)
     sys.argv = ["pytest", *arguments]
     recorder = Recorder(events, pytest.Session.Interrupted)
+    if coverage:
+        coverage.start()
     # Ours come last: of an option given twice the last one counts.
     code = int(pytest.main([*arguments, *_fixed_options(folder)], plugins=[recorder]))
+    if coverage:
+        recorder.covered(coverage.events())
     if not recorder.interrupted:
         recorder.finished(code)
     return code

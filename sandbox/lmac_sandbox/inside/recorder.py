@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .events import ID_CHARACTERS, SECONDS, Event, cut_text, line_of
@@ -29,6 +29,11 @@ class Recorder:
     def finished(self, exit_code: int) -> None:
         """The session is over; nothing follows."""
         self._tell({"kind": "finished", "exit_code": exit_code})
+
+    def covered(self, files: Iterable[Event]) -> None:
+        """Lines that ran, file by file."""
+        for event in files:
+            self._tell(event)
 
     def pytest_collection_finish(self, session: Any) -> None:
         self._tell_ids("collected", [item.nodeid for item in session.items])

@@ -77,6 +77,7 @@ def _order(request: Frame) -> Order:
     return Order(
         argv=tuple(request["argv"]),
         is_session=bool(request["is_session"]),
+        measures_coverage=bool(request["measures_coverage"]),
         stdin=base64.b64decode(request["stdin"]),
         folder=folder,
         environment=request["environment"],
