@@ -50,10 +50,11 @@ def render_report(report: Report, most_characters: int) -> str:
 
 
 def _faults(result: CheckResult) -> Iterator[str]:
-    """What blocks, each fault once: the first place whole, the others by name."""
+    """What stands in the way, each fault once: the first place whole, the others by name."""
     places: dict[str, list[Finding]] = {}
     for finding in result.findings:
-        if finding.blocking:
+        # Where nothing ran, a remark is what says why.
+        if finding.blocking or result.verdict is Verdict.NOTHING_TO_JUDGE:
             # A failed test ends with its error; the lines before it differ from test to test.
             places.setdefault(finding.text.rsplit("\n", 1)[-1], []).append(finding)
     for same in places.values():

@@ -100,15 +100,22 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, st.sampled_from(Ending), st.sampled_from([0, 1, 2, 5]))
-def test_a_session_passes_only_if_it_exited_with_0_and_every_test_passed(
-    events: list[Event], ending: Ending, exit_code: int
+EXPECTED = st.lists(st.sampled_from(["t::a", "t::b", "t::c"]), max_size=2, unique=True)
+
+
+@given(EVENTS, EXPECTED, st.sampled_from(Ending), st.sampled_from([0, 1, 2, 5]))
+def test_a_session_passes_only_if_it_exited_with_0_and_every_promised_test_passed(
+    events: list[Event], expected: list[str], ending: Ending, exit_code: int
 ) -> None:
-    judged = TestCheck().judge(job_result(ending=ending, exit_code=exit_code, events=tuple(events)))
+    reading = Reading(tuple(expected))
+    judged = TestCheck().judge(
+        job_result(ending=ending, exit_code=exit_code, events=tuple(events), reading=reading)
+    )
     ran = {event["id"] for event in events if event["kind"] == "test"}
     if judged.verdict is Verdict.PASSED:
         assert ending is Ending.EXITED
         assert exit_code == 0
+        assert ran >= set(expected)
         assert ran
         for event in events:
             assert event["kind"] in ("test", "collected")

@@ -329,6 +329,13 @@ def test_links_are_not_read(tmp_path: Path) -> None:
     assert read_folder(str(tmp_path / "folder"))["expected_ids"] == []
 
 
+@pytest.mark.parametrize("codec", ["bz2", "zlib_codec", "nowhere", "idna", "punycode", "utf-7", "undefined"])
+def test_a_source_in_a_strange_encoding_breaks_nothing(codec: str) -> None:
+    source = f"# coding: {codec}\nx = 1  # noqa\n".encode()
+
+    assert read_sources({"test_a.py": source, "conftest.py": source, "m.py": source})[0] == []
+
+
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
 def test_no_bytes_are_taken_for_a_reading_or_break_it(raw: bytes) -> None:
     assert parse_reading(raw) is None

@@ -90,6 +90,13 @@ def test_a_pass_that_its_own_process_claims_says_so_and_tells_no_times() -> None
     )
 
 
+def test_where_no_test_ran_the_remarks_say_why() -> None:
+    remark = Finding("test_a.py:1", "switched off: pytest runs no test of TestA", blocking=False)
+    result = CheckResult("tests", Verdict.NOTHING_TO_JUDGE, Ending.EXITED, (remark,))
+
+    assert "tests: test_a.py:1: switched off" in render_report(Report("d", (result,)), 1000)
+
+
 def test_absent_tests_are_told_how_to_write_them() -> None:
     result = CheckResult("tests", Verdict.NOTHING_TO_JUDGE, Ending.EXITED)
 

@@ -47,7 +47,7 @@ def read_names(paths: Iterable[str], head: Callable[[str], bytes]) -> Iterator[N
             yield Notice(NoticeKind.HIDDEN, path, 0, "pytest never looks into __pycache__: move it")
         if (module := _top_module(path)) and module not in shadows and _is_taken(module):
             shadows.add(module)
-            text = f"{module} is a module of Python or pytest, and that one is imported: choose another name"
+            text = f"{module} is a module of Python or pytest too, which may come first: choose another name"
             yield Notice(NoticeKind.SHADOWS, path, 0, text)
 
 

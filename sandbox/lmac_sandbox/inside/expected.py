@@ -81,12 +81,13 @@ class _Reader:
 
     def _name_shadowed(self, body: Sequence[ast.stmt], found: Mapping[str, ast.stmt]) -> None:
         """Definitions side by side; those in two branches of one `if` or `try` are meant so."""
+        side_by_side = set(body)
         for node in body:
             if not isinstance(node, Function | ast.ClassDef) or found.get(node.name, node) is node:
                 continue
             last = found[node.name]
             is_class = isinstance(node, ast.ClassDef) and node.name.startswith("Test")
-            if (is_class or _is_test_function(node)) and last in body:
+            if (is_class or _is_test_function(node)) and last in side_by_side:
                 text = f"{node.name} is defined again in line {last.lineno}; this one never runs: rename one"
                 self.say(NoticeKind.HIDDEN, node.lineno, text)
 

@@ -14,6 +14,8 @@ pytest_plugins: files of the store, read as conftests           as those        
 pytest_plugins: anything else                                   anything               changes_session
 the name `pluginmanager`                                        add hooks later        changes_session
 a call of os._exit, sys.exit, exit, quit, pytest.exit           end the process        leaves
+
+An ordinary hook can patch pytest itself, as any line of a test can: hence a session's verdict is a claim.
 """
 
 from __future__ import annotations

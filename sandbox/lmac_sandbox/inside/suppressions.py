@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from .notices import Notice, NoticeKind
 
-_HINT = re.compile(rb"noqa|type:|pragma:|pylint:|mypy:|pyright:", re.IGNORECASE)
-"""Whether a file is worth a second look; most are not."""
+_HINTS = (b"noqa", b"ignore", b"cover", b"pylint", b"pyright")
+"""One of them stands in every file that is worth a second look; most hold none."""
 _BLANKET = {
     "# ruff: noqa": re.compile(r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*(?![:\w])", re.IGNORECASE),
     "# noqa": re.compile(r"#\s*noqa\b(?!\s*:\s*[A-Z]+[0-9]+)", re.IGNORECASE),
@@ -21,7 +21,7 @@ _BLANKET = {
     "# pyright: ignore": re.compile(r"#\s*pyright:\s*(?:ignore\b(?!\s*\[)|basic\b|off\b)"),
 }
 _SHOWN_PLACES = 3
-_TOKENISED_BYTES = 256 * 2**10
+_TOKENISED_BYTES = 64 * 2**10
 """Of all files together; what is beyond is read line by line, where a string may look like a comment."""
 
 
@@ -34,7 +34,8 @@ def suppressions(files: Iterable[tuple[str, bytes]]) -> Iterator[Notice]:
     places: dict[str, list[tuple[str, int]]] = {}
     room = _TOKENISED_BYTES
     for path, source in files:
-        if not _HINT.search(source):
+        lowered = source.lower()
+        if not any(hint in lowered for hint in _HINTS):
             continue
         comments = _comments(source) if len(source) <= room else _lines(source)
         room -= len(source)
@@ -52,7 +53,7 @@ def _comments(source: bytes) -> list[tuple[int, str]]:
     """Line and text of every comment; of a file that is no Python, whatever looks like one."""
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
-    except (tokenize.TokenError, SyntaxError, ValueError):
+    except (tokenize.TokenError, SyntaxError, ValueError, LookupError):
         return _lines(source)
     return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
 
