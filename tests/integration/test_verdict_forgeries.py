@@ -267,6 +267,13 @@ def test_an_honest_suite_with_a_conftest_passes_and_what_is_beyond_the_reading_i
     assert result.claimed
 
 
+def test_tests_that_patch_pytest_itself_pass_and_stay_a_claim(pool: Pool) -> None:
+    patched = "import _pytest.python\n_pytest.python.Function.runtest = lambda self: None\n"
+    result = judged(pool, {"test_a.py": patched + BAD})
+
+    assert (result.verdict, result.claimed) == (Verdict.PASSED, True)
+
+
 def test_reports_printed_and_written_while_the_tests_run_are_read_by_nobody(pool: Pool) -> None:
     forged = (
         "import os\ndef test_forged():\n open('junit.xml', 'w').write('<testsuite/>')\n"
