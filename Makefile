@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 
 # Their order is their meaning, and `pip`, `dockerd` and pytest find parallelism themselves.
 .NOTPARALLEL:
-.PHONY: help setup engine run test test-all check bench lock clean
+.PHONY: help setup engine run test test-all check bench bench-peers lock clean
 
 help: ## List what there is to type
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ check: setup ## Lint, format, types, layers
 bench: setup engine ## Measure every figure into build/bench.json; ONLY=keeper measures those with that in their name
 	@$(BIN)/lmac setup $(TEST_MODEL)
 	@PYTHONPATH=tests $(BIN)/python -m bench "$(ONLY)"
+
+bench-peers: setup engine ## Others from PyPI at the same job beside LMAC, into build/bench-peers.json; ten minutes
+	@PYTHONPATH=tests $(BIN)/python -m bench.peers
 
 lock: setup engine ## Resolve the sandbox image's packages anew and write its lock
 	@$(BIN)/lmac images lock

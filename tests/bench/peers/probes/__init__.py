@@ -1,0 +1,1 @@
+"""Programs that are put into everybody's sandbox, to see what holds there."""
