@@ -70,12 +70,13 @@ def archive(files: Files) -> bytes:
 
 def prepare() -> Peer:
     image, label = sys.argv[1:]
+    labels = dict([label.split("=")])
     client = docker.from_env()
     kept: list[Container] = []
 
     @contextmanager
     def fresh() -> Iterator[Sandbox]:
-        container = client.containers.run(image, IDLE, detach=True, labels=[label])
+        container = client.containers.run(image, IDLE, detach=True, labels=labels)
         try:
             yield Kept(container)
         finally:
@@ -84,7 +85,7 @@ def prepare() -> Peer:
     @contextmanager
     def one_start() -> Iterator[Sandbox]:
         command = ["sh", "-c", joined()]
-        container = client.containers.create(image, command, working_dir=FOLDER, labels=[label])
+        container = client.containers.create(image, command, working_dir=FOLDER, labels=labels)
         try:
             yield Started(container)
         finally:
@@ -92,7 +93,7 @@ def prepare() -> Peer:
 
     def warm() -> AbstractContextManager[Sandbox]:
         if not kept:
-            kept.append(client.containers.run(image, IDLE, detach=True, labels=[label]))
+            kept.append(client.containers.run(image, IDLE, detach=True, labels=labels))
         return nullcontext(Kept(kept[0]))
 
     def close() -> None:
