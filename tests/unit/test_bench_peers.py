@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 
 from bench.peers.drivers.serve import Files, Mode, Peer, Sandbox, obey
 from bench.peers.job import COMMANDS, NotGreen, Ran, Took, demand_green, joined, split
+from bench.peers.remote import DriverFailed
 from bench.peers.table import Row, facts_table, speed_table
+from bench.peers.turns import take_turns
 
 GREEN = [Ran(0, ""), Ran(0, "All checks passed!\n"), Ran(0, "...\n3 passed in 0.01s\n")]
 SEEN: dict[str, Any] = {
@@ -84,6 +86,23 @@ def test_one_line_for_a_shell_holds_every_command_and_gives_every_exit_code() ->
         Ran(1, "\nAll fine\n"),
         Ran(0, "\n3 passed\n"),
     ]
+
+
+def test_who_fails_once_is_named_with_the_reason_and_has_no_row() -> None:
+    calls = iter([Took(0.1, 0.1)])
+
+    def failing(files: Mapping[str, str]) -> Took:
+        try:
+            return next(calls)
+        except StopIteration:
+            raise DriverFailed("no port is free") from None
+
+    samples = {("LMAC", "ready"): lambda files: Took(0.2, 0.3), ("peer 1.0", "warm"): failing}
+
+    rows, failed = take_turns(samples, rounds=2, pause_seconds=0)
+
+    assert rows == [Row("LMAC", "ready", (Took(0.2, 0.3), Took(0.2, 0.3)))]
+    assert failed == {"peer 1.0, warm": "no port is free"}
 
 
 def test_the_speed_table_shows_medians_and_how_many_times_ours_they_are() -> None:

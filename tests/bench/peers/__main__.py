@@ -6,8 +6,6 @@ import json
 import os
 import secrets
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,11 +13,10 @@ from typing import Any
 
 from bench.peers import own
 from bench.peers.environments import NotInstalled
-from bench.peers.job import Took
-from bench.peers.own import Sample, probes
+from bench.peers.own import probes
 from bench.peers.remote import Driver, DriverFailed
-from bench.peers.table import OURS, Row, facts_table, speed_table
-from bench.stage import MODULE, TESTS
+from bench.peers.table import OURS, facts_table, speed_table
+from bench.peers.turns import Sample, take_turns
 from lmac.inputs import cache_folder
 from lmac_sandbox import Engine, build_image, load_image, refresh_lock
 
@@ -45,7 +42,8 @@ def main() -> int:
         }
         for peer, driver in drivers.items():
             samples |= {(f"{peer} {driver.version}", mode): _sampler(driver, mode) for mode in driver.modes}
-        rows = _take_turns(samples, not_run)
+        rows, failed = take_turns(samples, SAMPLES, PAUSE_SECONDS)
+        not_run |= failed
         facts = {OURS: own.facts(engine, image, probes())} | _facts(drivers, not_run)
         notes = [note for driver in drivers.values() for note in driver.notes]
     yardsticks = [row.mode for row in rows if row.who == OURS and row.mode in own.YARDSTICKS]
@@ -86,26 +84,6 @@ def _started(
 
 def _sampler(driver: Driver, mode: str) -> Sample:
     return lambda files: driver.sample(mode, files)
-
-
-def _take_turns(samples: Mapping[tuple[str, str], Sample], not_run: dict[str, str]) -> list[Row]:
-    """Everybody's first sample is not counted: pools fill, files come into the page cache."""
-    took: defaultdict[tuple[str, str], list[Took]] = defaultdict(list)
-    left = dict(samples)
-    for number in range(1 + SAMPLES):
-        files = {"counter.py": f"{MODULE}\n\nNUMBER = {number}\n", "test_counter.py": TESTS}
-        names = list(left)
-        first = number % len(names)
-        # Nobody always follows the same neighbour.
-        for name in names[first:] + names[:first]:
-            time.sleep(PAUSE_SECONDS)
-            try:
-                took[name].append(left[name](files))
-            except DriverFailed as error:
-                not_run[", ".join(name)] = str(error)
-                del left[name], took[name]
-        print(f"round {number} of {SAMPLES}", flush=True)
-    return [Row(*name, tuple(took[name][1:])) for name in left]
 
 
 def _facts(drivers: Mapping[str, Driver], not_run: dict[str, str]) -> dict[str, Mapping[str, Any]]:

@@ -29,11 +29,14 @@ def provide(peer: str) -> Path:
     if record.is_file() and record.read_text("utf-8") == wanted:
         return python
     print(f"installing {peer} into {folder}", flush=True)
-    venv.create(folder, clear=True, with_pip=True)
     argv = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
-    done = subprocess.run(
-        (*argv, "-r", str(requirements)), capture_output=True, text=True, timeout=INSTALL_SECONDS
-    )
+    try:
+        venv.create(folder, clear=True, with_pip=True)
+        done = subprocess.run(
+            (*argv, "-r", str(requirements)), capture_output=True, text=True, timeout=INSTALL_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotInstalled(str(error)) from error
     if done.returncode != 0:
         raise NotInstalled(f"pip: {done.stderr.strip().rpartition(chr(10))[2]}")
     record.write_text(wanted, "utf-8")

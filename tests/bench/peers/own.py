@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.peers.job import Took
+from bench.peers.turns import Sample
 from bench.stage import Stage
 from lmac.checks import Check, LintCheck, python_checks
 from lmac.config import RunConfig
@@ -22,7 +23,6 @@ NEVER_USED = "never-used box, kept ready"
 NOTHING_READY = "nothing kept ready"
 YARDSTICKS = (NEVER_USED,)
 """What the peers are compared to."""
-Sample = Callable[[Mapping[str, str]], Took]
 
 
 @contextmanager
