@@ -105,10 +105,10 @@ def test_who_fails_once_is_named_with_the_reason_and_has_no_row() -> None:
     assert failed == {"peer 1.0, warm": "no port is free"}
 
 
-def test_the_speed_table_shows_medians_and_how_many_times_ours_they_are() -> None:
+def test_the_speed_table_shows_medians_and_the_median_of_the_ratios_within_a_round() -> None:
     rows = [
         Row("LMAC", "ready", (Took(0.1, 0.1), Took(0.2, 0.2), Took(0.9, 0.9))),
-        Row("peer 1.0", "fresh", (Took(0.9, 1.5), Took(1.0, 2.0), Took(1.1, 2.5))),
+        Row("peer 1.0", "fresh", (Took(0.4, 1.5), Took(1.2, 2.0), Took(4.5, 5.5))),
     ]
 
     lines = [
@@ -119,7 +119,7 @@ def test_the_speed_table_shows_medians_and_how_many_times_ours_they_are() -> Non
     assert lines[0][-1] == "x LMAC, ready"
     assert lines[2:] == [
         ["LMAC", "ready", "200 (100-900)", "200", "1.0"],
-        ["peer 1.0", "fresh", "1000 (900-1100)", "2000", "5.0"],
+        ["peer 1.0", "fresh", "1200 (400-4500)", "2000", "5.0"],
     ]
 
 
@@ -136,4 +136,4 @@ def test_the_facts_table_says_what_holds_in_words() -> None:
     assert rows["network"] == ["eth0", "none"]
     assert rows["processes"] == ["no limit", "no limit"]
     assert rows["memory"] == ["512 MiB", "512 MiB"]
-    assert rows["left to the next job after a time limit"] == ["1 processes of 2", "it has no time limit"]
+    assert rows["left to the next job after a time limit"] == ["1 of 2 processes", "it has no time limit"]

@@ -49,7 +49,7 @@ def speed_table(rows: Sequence[Row], yardsticks: Sequence[str]) -> str:
     Args:
         yardsticks: Modes of ours that everybody is compared to, a column each.
     """
-    ours = {row.mode: row.until_result for row in rows if row.who == OURS}
+    ours = {row.mode: row for row in rows if row.who == OURS}
     head = [
         "who",
         "mode",
@@ -59,7 +59,7 @@ def speed_table(rows: Sequence[Row], yardsticks: Sequence[str]) -> str:
     ]
     lines = []
     for row in rows:
-        ratios = [f"{row.until_result / ours[mode]:.1f}" for mode in yardsticks]
+        ratios = [f"{_times_slower(row, ours[mode]):.1f}" for mode in yardsticks]
         lines.append([row.who, row.mode, _spread(row), f"{row.whole * 1000:.0f}", *ratios])
     return _markdown(head, lines)
 
@@ -82,10 +82,18 @@ def facts_table(facts: Mapping[str, Mapping[str, Any]]) -> str:
     return _markdown(["", *facts], lines)
 
 
+def _times_slower(row: Row, other: Row) -> float:
+    """The median over the rounds: the machine is no slower for one than for the other within a round."""
+    return statistics.median(
+        took.until_result / others.until_result
+        for took, others in zip(row.samples, other.samples, strict=True)
+    )
+
+
 def _left(seen: Mapping[str, Any]) -> str:
     if seen["after_time_limit"] is None:
         return "it has no time limit"
-    return f"{seen['processes_left']} processes of 2"
+    return f"{seen['processes_left']} of 2 processes"
 
 
 def _yes(value: bool) -> str:
