@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest
 .PHONY: help setup engine run test test-all check bench bench-peers lock clean
 
 help: ## List what there is to type
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 setup: ## Virtual environment with the package and its tools; PYTHON=... names another interpreter
 	@PYTHON="$(PYTHON)" sh engine/provide_venv.sh
