@@ -46,8 +46,7 @@ def main() -> int:
         not_run |= failed
         facts = {OURS: own.facts(engine, image, probes())} | _facts(drivers, not_run)
         notes = [note for driver in drivers.values() for note in driver.notes]
-    yardsticks = [row.mode for row in rows if row.who == OURS and row.mode in own.YARDSTICKS]
-    print(f"\n{speed_table(rows, yardsticks)}\n\n{facts_table(facts)}\n")
+    print(f"\n{speed_table(rows, own.YARDSTICKS)}\n\n{facts_table(facts)}\n")
     for line in [*notes, *(f"could not be run: {name}: {why}" for name, why in not_run.items())]:
         print(f"- {line}")
     _keep(
