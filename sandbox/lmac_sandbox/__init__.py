@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lmac_sandbox.box import Box, Snapshot
 from lmac_sandbox.endings import Ending
 from lmac_sandbox.engine import Engine, EngineFacts
+from lmac_sandbox.engine_holes import OpenHole, open_holes
 from lmac_sandbox.errors import (
     EngineFailure,
     EngineUnavailable,
@@ -15,6 +16,7 @@ from lmac_sandbox.errors import (
     ImageError,
     ImageMismatch,
     ImageNotFound,
+    IsolationMissing,
     PackageUnavailable,
     PathRejected,
     SandboxError,
@@ -25,13 +27,23 @@ from lmac_sandbox.errors import (
 from lmac_sandbox.inside.notices import Notice, NoticeKind
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.store_digest import store_digest
+from lmac_sandbox.isolation import (
+    Fault,
+    Isolation,
+    describe_isolation,
+    isolation_faults,
+    isolation_remarks,
+    require_isolation,
+)
 from lmac_sandbox.jobs import Job, JobResult, Output, Reading, printable_text
 from lmac_sandbox.keeper import FileEntry, Keeper
-from lmac_sandbox.limits import Limits, StoreLimits
+from lmac_sandbox.limits import Limits, StoreKind, StoreLimits
 from lmac_sandbox.owner import Owner
 from lmac_sandbox.policy import Reuse
+from lmac_sandbox.policy_summary import PolicySummary, summarize_policy
 from lmac_sandbox.pool import Pool
 from lmac_sandbox.reaper import Reaped, reap
+from lmac_sandbox.seccomp import SeccompSummary, seccomp_digest, seccomp_summary
 from lmac_sandbox.volume import Volume
 
 if TYPE_CHECKING:
@@ -55,11 +67,14 @@ __all__ = [
     "EngineFacts",
     "EngineFailure",
     "EngineUnavailable",
+    "Fault",
     "FileEntry",
     "FileMissing",
     "ImageError",
     "ImageMismatch",
     "ImageNotFound",
+    "Isolation",
+    "IsolationMissing",
     "Job",
     "JobResult",
     "Keeper",
@@ -67,31 +82,43 @@ __all__ = [
     "LockChange",
     "Notice",
     "NoticeKind",
+    "OpenHole",
     "Output",
     "Owner",
     "PackageUnavailable",
     "PathRejected",
+    "PolicySummary",
     "Pool",
     "Reading",
     "Reaped",
     "Reuse",
     "SandboxError",
+    "SeccompSummary",
     "Snapshot",
     "StoreError",
     "StoreFull",
+    "StoreKind",
     "StoreLimits",
     "Volume",
     "WireError",
     "build_image",
     "check_path",
+    "describe_isolation",
     "expected_image_id",
     "fetch_wheel",
     "find_image",
+    "isolation_faults",
+    "isolation_remarks",
     "load_image",
+    "open_holes",
     "printable_text",
     "reap",
     "refresh_lock",
+    "require_isolation",
+    "seccomp_digest",
+    "seccomp_summary",
     "store_digest",
+    "summarize_policy",
 ]
 
 # Building images needs the readers of YAML, most programs that run boxes do not: 0.15 s.

@@ -18,23 +18,43 @@ if TYPE_CHECKING:
     import docker
 
 _INSTALL = "start a Docker engine, or name one that runs"
+_LIMITS: Mapping[str, str] = {
+    "memory": "MemoryLimit",
+    "swap": "SwapLimit",
+    "processes": "PidsLimit",
+    "processor time": "CpuCfsQuota",
+}
+"""What the policy caps, and the key of the engine's own description that says whether it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What an engine says of itself."""
+    """What an engine says of itself. What it does not tell is "" or False."""
 
+    kind: str
+    """docker or podman."""
+    host_name: str
     server_version: str
     api_version: str
+    containerd_version: str
     runc_version: str
-    """"" when the engine does not tell."""
     kernel: str
+    architecture: str
     cgroup_version: str
     """"1" or "2"."""
     storage_driver: str
     security_options: tuple[str, ...]
     rootless: bool
+    userns_remap: bool
     runtimes: tuple[str, ...]
+    default_runtime: str
+    limits: Mapping[str, bool]
+    """What the policy caps, and whether the engine can."""
+
+    @property
+    def security_names(self) -> frozenset[str]:
+        """Names of the security options: "name=seccomp,profile=default" is seccomp."""
+        return frozenset(option.split(",")[0].removeprefix("name=") for option in self.security_options)
 
 
 class Engine:
@@ -43,22 +63,26 @@ class Engine:
     Args:
         base_url: None for the engine that DOCKER_HOST names, or else the local one's usual socket.
         call_seconds: Longest silence of the engine within one call.
+        runtime: OCI runtime of every container that is created; None for the engine's default.
     """
 
-    def __init__(self, base_url: str | None, call_seconds: float) -> None:
+    def __init__(self, base_url: str | None, call_seconds: float, runtime: str | None = None) -> None:
         self._base_url = base_url
+        self._runtime = runtime
         self._call_seconds = math.ceil(call_seconds)
         self._local = threading.local()
         self._clients: list[docker.DockerClient] = []
 
     @classmethod
-    def connect(cls, base_url: str | None = None, call_seconds: float = 60.0) -> Engine:
-        """Reach an engine.
+    def connect(
+        cls, base_url: str | None = None, call_seconds: float = 60.0, runtime: str | None = None
+    ) -> Engine:
+        """Reach an engine. Whether it has that runtime, `require_isolation` finds out.
 
         Raises:
             EngineUnavailable: none answers.
         """
-        engine = cls(base_url, call_seconds)
+        engine = cls(base_url, call_seconds, runtime)
         with translated("reach the Docker engine", unreachable=True):
             engine.client.ping()
         return engine
@@ -107,25 +131,16 @@ class Engine:
         """What the engine says of itself."""
         with self.call("ask the engine for its facts") as client:
             version, info = client.version(), client.info()
-        components = {part.get("Name"): part.get("Version", "") for part in version.get("Components", ())}
-        security_options = tuple(info.get("SecurityOptions") or ())
-        return EngineFacts(
-            server_version=version.get("Version", ""),
-            api_version=version.get("ApiVersion", ""),
-            runc_version=components.get("runc", ""),
-            kernel=version.get("KernelVersion", ""),
-            cgroup_version=str(info.get("CgroupVersion", "1")),
-            storage_driver=info.get("Driver", ""),
-            security_options=security_options,
-            rootless=any("rootless" in option for option in security_options),
-            runtimes=tuple(sorted(info.get("Runtimes") or ())),
-        )
+        return _facts(version, info)
 
     def create_container(self, options: Mapping[str, Any], role: str, name: str | None = None) -> str:
-        """Create a container from options of `policy`; returns its id."""
+        """Create a container from options of `policy`, in this connection's runtime; returns its id."""
+        body = dict(options)
+        if self._runtime is not None:
+            body["HostConfig"] = {**body.get("HostConfig", {}), "Runtime": self._runtime}
         with self.call(f"create the {role}") as client:
             api: Any = client.api
-            created = api.create_container_from_config(dict(options), name=name)
+            created = api.create_container_from_config(body, name=name)
             return str(created["Id"])
 
     def start_container(self, container_id: str, role: str) -> None:
@@ -156,14 +171,18 @@ class Engine:
                 raise
         return True
 
-    def containers(self, labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
-        """Id and labels of every container, running or not, that carries these labels."""
+    def containers(self, labels: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+        """Id and labels of every container, running or not, that carries these labels.
+
+        Args:
+            labels: Name to value; None for any value.
+        """
         with self.call("list containers") as client:
             found = client.api.containers(all=True, filters={"label": _filters(labels)})
         return {item["Id"]: item.get("Labels") or {} for item in found}
 
-    def volumes(self, labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
-        """Name and labels of every volume that carries these labels."""
+    def volumes(self, labels: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+        """Name and labels of every volume that carries these labels; see `containers`."""
         with self.call("list volumes") as client:
             found = client.api.volumes(filters={"label": _filters(labels)})
         return {item["Name"]: item.get("Labels") or {} for item in found.get("Volumes") or ()}
@@ -176,6 +195,35 @@ class Engine:
                 # With DOCKER_HOST and its kin, as every other client of the engine has it.
                 return docker.from_env(version="auto", timeout=self._call_seconds)
             return docker.DockerClient(base_url=self._base_url, version="auto", timeout=self._call_seconds)
+
+
+def _facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
+    components = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components") or ()}
+    options = tuple(info.get("SecurityOptions") or ())
+    return EngineFacts(
+        kind="podman" if "Podman Engine" in components else "docker",
+        host_name=info.get("Name", ""),
+        server_version=version.get("Version", ""),
+        api_version=version.get("ApiVersion", ""),
+        containerd_version=components.get("containerd", ""),
+        runc_version=components.get("runc") or _podman_runc(components.get("OCI Runtime (runc)", "")),
+        kernel=version.get("KernelVersion", ""),
+        architecture=info.get("Architecture", ""),
+        cgroup_version=str(info.get("CgroupVersion", "1")),
+        storage_driver=info.get("Driver", ""),
+        security_options=options,
+        rootless=any("rootless" in option for option in options),
+        userns_remap=any("userns" in option for option in options),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        default_runtime=info.get("DefaultRuntime", ""),
+        # An absent key is a limit that nobody promises.
+        limits={name: info.get(key) is True for name, key in _LIMITS.items()},
+    )
+
+
+def _podman_runc(said: str) -> str:
+    """The number in Podman's "runc version 1.1.5+ds1"."""
+    return next((word for word in said.split() if word[0].isdigit()), "")
 
 
 @contextmanager
@@ -210,5 +258,5 @@ def _reason(error: Exception) -> str:
     return str(explanation or error)[:2000]
 
 
-def _filters(labels: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in labels.items()]
+def _filters(labels: Mapping[str, str | None]) -> list[str]:
+    return [name if value is None else f"{name}={value}" for name, value in labels.items()]

@@ -3,6 +3,7 @@
 SandboxError
 ├── EngineUnavailable       no Docker engine answers
 ├── EngineFailure           a call to the engine failed or outlived its deadline; a box or keeper broke
+├── IsolationMissing        the engine lacks what the policy needs; nothing was started
 ├── ImageError
 │   ├── ImageNotFound       the engine has no such image
 │   ├── ImageMismatch       an image, archive or package is not the one that its lock names
@@ -37,6 +38,10 @@ class EngineUnavailable(SandboxError):
 
 class EngineFailure(SandboxError):
     """A call to the engine failed or outlived its deadline, or a container of ours broke."""
+
+
+class IsolationMissing(SandboxError):
+    """The engine lacks what the policy needs, or a runtime that was asked for; nothing was started."""
 
 
 class ImageError(SandboxError):

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lmac_sandbox.errors import EngineFailure
 from lmac_sandbox.owner import Owner
+from lmac_sandbox.seccomp import seccomp_option
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
@@ -62,7 +63,7 @@ def _options(folders: Sequence[str]) -> dict[str, Any]:
         "command": ["/usr/bin/python3", "-I", "-B", "-c", PROGRAM, OUTPUT_FOLDER, *folders],
         "network_mode": "none",
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", seccomp_option()],
         "mem_limit": COMPILE_BYTES,
         "pids_limit": 16,
         "labels": Owner.current("image-build").labels("compiler"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from lmac_sandbox.errors import ImageError
 
@@ -76,6 +76,14 @@ class User(_Frozen):
     home: ImagePath
 
 
+class Folder(_Frozen):
+    """A folder of the image that somebody else than root owns."""
+
+    mode: Mode
+    owner: PackageName
+    """One of `users`."""
+
+
 class ImageDefinition(_Frozen):
     """The content of `image.yaml`."""
 
@@ -91,12 +99,19 @@ class ImageDefinition(_Frozen):
     links: dict[ImagePath, str]
     """Path to what the symbolic link there says."""
     users: dict[PackageName, User]
-    folders: dict[ImagePath, Mode]
-    """Path to octal permissions."""
+    folders: dict[ImagePath, Mode | Folder]
+    """Path to octal permissions, and owner where that is not root."""
     texts: dict[ImagePath, str]
     files: dict[FileName, ImagePath]
     """Name in the definition's folder to path."""
     environment: dict[str, str]
+
+    @model_validator(mode="after")
+    def _owners_are_users(self) -> Self:
+        for path, folder in self.folders.items():
+            if isinstance(folder, Folder) and folder.owner not in self.users:
+                raise ValueError(f"folder {path}: owner {folder.owner!r} is none of `users`")
+        return self
 
 
 # Written in C where PyYAML has it: a lock is read in 4 ms instead of 20.

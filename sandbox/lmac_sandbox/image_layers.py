@@ -11,7 +11,7 @@ from typing import IO
 
 from lmac_sandbox.download_cache import package_path
 from lmac_sandbox.image_bytecode import OUTPUT_FOLDER
-from lmac_sandbox.image_definition import ImageDefinition, Lock, PackageKind
+from lmac_sandbox.image_definition import Folder, ImageDefinition, Lock, PackageKind
 from lmac_sandbox.image_tree import MERGED_FOLDERS, LayerTree
 from lmac_sandbox.package_files import add_deb, add_wheel
 
@@ -94,8 +94,11 @@ def write_own_layer(
     with _layer(layer_path) as tree:
         if compiled is not None:
             _add_compiled(tree, compiled, OWN_FOLDER.lstrip("/"))
-        for path, mode in definition.folders.items():
-            tree.add_folder(path, int(mode, 8))
+        for path, folder in definition.folders.items():
+            if isinstance(folder, Folder):
+                tree.add_folder(path, int(folder.mode, 8), definition.users[folder.owner].uid)
+            else:
+                tree.add_folder(path, int(folder, 8))
         texts = {**definition.texts, "/etc/passwd": _passwd(definition), "/etc/group": _group(definition)}
         for path, text in texts.items():
             tree.add_text(path, text)

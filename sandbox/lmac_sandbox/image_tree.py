@@ -31,8 +31,9 @@ class LayerTree:
         self._entries: dict[str, Entry] = {}
         self._dropped = re.compile("|".join(fnmatch.translate(pattern) for pattern in dropped) or r"(?!)")
 
-    def add_folder(self, path: str, mode: int = 0o755) -> None:
-        self._put(Entry(image_path(path), tarfile.DIRTYPE, mode))
+    def add_folder(self, path: str, mode: int = 0o755, owner_uid: int = 0) -> None:
+        """A folder; its group has its owner's number."""
+        self._put(Entry(image_path(path), tarfile.DIRTYPE, mode, owner_uid=owner_uid))
 
     def add_merged_link(self, folder: str) -> None:
         """Link one of the old places into /usr."""
@@ -92,7 +93,8 @@ class LayerTree:
         self._put(Entry(image_path(path), first.kind, first.mode, "", first.offset, first.size_bytes))
 
     def write(self, path: Path) -> None:
-        """Write the layer: sorted, with every parent, owned by root, times clamped, nothing setuid."""
+        """Write the layer: sorted, with every parent, owned by root unless said otherwise, times clamped,
+        nothing setuid."""
         self._add_parents()
         with path.open("wb") as tar:
             for name in sorted(self._entries):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 MIB = 2**20
 
@@ -53,6 +54,15 @@ class Limits:
             )
 
 
+class StoreKind(StrEnum):
+    """Where a store's volume lies."""
+
+    MEMORY = "memory"
+    """Capped by the engine too, fast, and empty once no container uses it."""
+    DISK = "disk"
+    """For stores larger than memory: capped by the keeper alone, and there until it is removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
     """Of one store; the rules for its paths stand in `inside.paths`.
@@ -61,6 +71,7 @@ class StoreLimits:
         ValueError: a limit is not a positive number, or passes what a frame carries.
     """
 
+    kind: StoreKind = StoreKind.MEMORY
     store_bytes: int = 64 * MIB
     """All contents together."""
     store_files: int = 4096
@@ -77,6 +88,8 @@ class StoreLimits:
 def _require_positive(limits: Limits | StoreLimits) -> None:
     for field in fields(limits):
         value = getattr(limits, field.name)
+        if isinstance(value, StoreKind):
+            continue
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{field.name} is {value}; it must be a positive number")
 

@@ -16,6 +16,7 @@ ROLE = f"{PREFIX}role"
 PID = f"{PREFIX}pid"
 STARTED = f"{PREFIX}started"
 MACHINE = f"{PREFIX}machine"
+HOST = f"{PREFIX}host"
 PID_NAMESPACE = f"{PREFIX}pid-namespace"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -38,6 +39,8 @@ class Owner:
     """Boot id and the clock ticks since that boot, so that a pid that was given again is another owner."""
     machine_id: str
     """A digest of the machine's own id."""
+    host_name: str
+    """The machine's, for people: no proof of anything."""
     pid_namespace: str
     """Pids of another namespace cannot be looked up here."""
 
@@ -49,13 +52,20 @@ class Owner:
     def current(cls, run_id: str) -> Owner:
         """This process."""
         pid = os.getpid()
-        return cls(run_id, pid, _started(pid) or "", machine_id(), _pid_namespace())
+        return cls(run_id, pid, _started(pid) or "", machine_id(), socket.gethostname(), _pid_namespace())
 
     @classmethod
     def from_labels(cls, labels: Mapping[str, str]) -> Owner | None:
         """The owner that the labels name; None when they are not ours or are damaged."""
         try:
-            return cls(labels[RUN], int(labels[PID]), labels[STARTED], labels[MACHINE], labels[PID_NAMESPACE])
+            return cls(
+                labels[RUN],
+                int(labels[PID]),
+                labels[STARTED],
+                labels[MACHINE],
+                labels.get(HOST, ""),
+                labels[PID_NAMESPACE],
+            )
         except (KeyError, ValueError):
             return None
 
@@ -67,6 +77,7 @@ class Owner:
             PID: str(self.pid),
             STARTED: self.started,
             MACHINE: self.machine_id,
+            HOST: self.host_name,
             PID_NAMESPACE: self.pid_namespace,
         }
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, SMALL_TMP, STORE, TEMPORARY
-from lmac_sandbox.limits import MIB, Limits, StoreLimits
+from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
+from lmac_sandbox.seccomp import seccomp_option
 
 Options = dict[str, Any]
 
@@ -28,9 +29,16 @@ class Reuse(StrEnum):
 _PAGE_BYTES = 4096
 _KEEPER_OWN_BYTES = 64 * MIB
 """What the keeper's program needs beside the store's pages, which count as its memory too."""
+_INDEX_BYTES_PER_FILE = 4096
+"""Path, digest and size of one file in the keeper's memory, at its longest."""
+_DIRTY_BYTES = 64 * MIB
+"""Pages on their way to a disk count as the memory of whoever wrote them."""
 _KEEPER_PIDS = 8
 _KEEPER_OPEN_FILES = 64
 _SHARED_MEMORY_BYTES = 8 * MIB
+_PROCESSES_OF_A_UID = 8192
+"""The kernel counts these over all containers of a machine, so each box's own cap is `PidsLimit`; explicit,
+since Podman would else ask for more than a user without root may have."""
 _SMALL_TMP_MOUNT = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
 
 _START = "/opt/lmac/inside/start.py"
@@ -58,7 +66,13 @@ def volume_bytes(limits: StoreLimits) -> int:
 
 
 def volume_options(limits: StoreLimits) -> dict[str, str]:
-    """Driver options of the store's volume: in memory, capped in bytes and inodes, the keeper's own."""
+    """Driver options of the store's volume: in memory, capped in bytes and inodes, the keeper's own.
+
+    On a disk there are none: the engine's local volumes know no caps and no mount options. The keeper's
+    accounting is the cap there, and it makes neither devices nor setuid files.
+    """
+    if limits.kind is StoreKind.DISK:
+        return {}
     mount = {
         "size": volume_bytes(limits),
         # Folders are capped like files; the last ones are the root and the file that is being replaced.
@@ -71,18 +85,30 @@ def volume_options(limits: StoreLimits) -> dict[str, str]:
     return {"type": "tmpfs", "device": "tmpfs", "o": options}
 
 
+def security_options() -> tuple[str, ...]:
+    """Of every container of ours. AppArmor and SELinux stay as the engine has them."""
+    return ("no-new-privileges", seccomp_option())
+
+
+def keeper_memory_bytes(limits: StoreLimits) -> int:
+    """All of a store in memory; of one on a disk, its index and what is being written."""
+    if limits.kind is StoreKind.DISK:
+        return _KEEPER_OWN_BYTES + _DIRTY_BYTES + _INDEX_BYTES_PER_FILE * limits.store_files
+    return volume_bytes(limits) + _KEEPER_OWN_BYTES
+
+
 def keeper_options(
     limits: StoreLimits, image_id: str, volume_name: str, labels: Mapping[str, str]
 ) -> Options:
     """The one container that may write the store."""
     host = _host_options(
-        memory_bytes=volume_bytes(limits) + _KEEPER_OWN_BYTES,
+        memory_bytes=keeper_memory_bytes(limits),
         pids=_KEEPER_PIDS,
         cpus=1.0,
         open_files=_KEEPER_OPEN_FILES,
         file_bytes=limits.file_bytes,
     )
-    host["Mounts"] = [_store_mount(volume_name, read_only=False)]
+    host["Mounts"] = [_store_mount(volume_name, read_only=False, copy_owner=limits.kind is StoreKind.DISK)]
     return _container_options(image_id, KEEPER_COMMAND, labels, host) | {
         "User": f"{KEEPER_UID}:{KEEPER_UID}",
         "Env": ["PATH=/usr/bin", "LANG=C.UTF-8"],
@@ -135,7 +161,7 @@ def _host_options(*, memory_bytes: int, pids: int, cpus: float, open_files: int,
         "NetworkMode": "none",
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": list(security_options()),
         "Privileged": False,
         "PidsLimit": pids,
         "Memory": memory_bytes,
@@ -143,6 +169,7 @@ def _host_options(*, memory_bytes: int, pids: int, cpus: float, open_files: int,
         "NanoCpus": round(cpus * 1e9),
         "Ulimits": [
             {"Name": "nofile", "Soft": open_files, "Hard": open_files},
+            {"Name": "nproc", "Soft": _PROCESSES_OF_A_UID, "Hard": _PROCESSES_OF_A_UID},
             {"Name": "fsize", "Soft": file_bytes, "Hard": file_bytes},
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
@@ -154,14 +181,15 @@ def _host_options(*, memory_bytes: int, pids: int, cpus: float, open_files: int,
     }
 
 
-def _store_mount(volume_name: str, *, read_only: bool) -> Options:
+def _store_mount(volume_name: str, *, read_only: bool, copy_owner: bool = False) -> Options:
     return {
         "Type": "volume",
         "Source": volume_name,
         "Target": STORE,
         "ReadOnly": read_only,
-        # Else the engine would copy what the image has at that place, and its owner and mode.
-        "VolumeOptions": {"NoCopy": True},
+        # The engine would copy what the image has at that place, and its owner and mode. An empty volume on
+        # a disk needs just these: the image's folder is empty and the keeper's.
+        "VolumeOptions": {"NoCopy": not copy_owner},
     }
 
 

@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lmac_sandbox.owner import MACHINE, Owner, machine_id
+from lmac_sandbox.owner import RUN, Owner, machine_id
 from lmac_sandbox.volume import remove_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lmac_sandbox.engine import Engine
+
+
+OURS: Mapping[str, str | None] = {RUN: None}
+"""The label that every container and volume of ours carries, on whatever machine its owner is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What was removed."""
+    """What was removed, and what was not."""
 
     containers: int
     volumes: int
+    left_to_others: Mapping[str, int] = field(default_factory=dict)
+    """Host name to containers and volumes of that machine, which were left alone."""
 
 
-def reap(engine: Engine) -> Reaped:
+def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
     """Remove containers and then volumes whose owners on this machine are surely dead.
 
     What another machine owns on a shared engine, or another pid namespace of this one, is left alone.
 
+    Args:
+        hosts: Names of other machines whose things go too, **whether their owners live or not**: nobody can
+            know that from here.
+
     Raises:
         EngineFailure: the engine failed, or a volume stays in use.
     """
-    ours = {MACHINE: machine_id()}
-    containers = sum(engine.remove_container(found) for found in _orphans(engine.containers(ours)))
-    volumes = sum(remove_volume(engine, found) for found in _orphans(engine.volumes(ours)))
-    return Reaped(containers, volumes)
+    left: Counter[str] = Counter()
+
+    def doomed(found: Mapping[str, Mapping[str, str]]) -> list[str]:
+        owners = {name: Owner.from_labels(labels) for name, labels in found.items()}
+        left.update(
+            owner.host_name
+            for owner in owners.values()
+            if owner is not None and _is_foreign(owner) and owner.host_name not in hosts
+        )
+        return [name for name, owner in owners.items() if owner is not None and _may_go(owner, hosts)]
+
+    containers = _removed(doomed(engine.containers(OURS)), engine.remove_container)
+    volumes = _removed(doomed(engine.volumes(OURS)), lambda name: remove_volume(engine, name))
+    return Reaped(containers, volumes, dict(left))
 
 
-def _orphans(found: Mapping[str, Mapping[str, str]]) -> list[str]:
-    owners = {name: Owner.from_labels(labels) for name, labels in found.items()}
-    return [name for name, owner in owners.items() if owner is not None and owner.is_surely_dead()]
+def _may_go(owner: Owner, hosts: Collection[str]) -> bool:
+    return owner.host_name in hosts if _is_foreign(owner) else owner.is_surely_dead()
+
+
+def _is_foreign(owner: Owner) -> bool:
+    return owner.machine_id != machine_id()
+
+
+def _removed(names: list[str], remove: Callable[[str], bool]) -> int:
+    return sum(remove(name) for name in names)

@@ -28,6 +28,8 @@ class Entry:
     offset: int = 0
     """Where the content starts in the spool."""
     size_bytes: int = 0
+    owner_uid: int = 0
+    """Number of its user and of its group."""
 
     def padding(self) -> bytes:
         """What follows the content, up to the next block."""
@@ -41,15 +43,17 @@ def tar_header(entry: Entry) -> bytes:
         ImageError: a path or link too long for ustar.
     """
     prefix, name = _split_name(entry.path + ("/" if entry.kind == tarfile.DIRTYPE else ""))
+    # Known by number alone: a host that reads the tar may have another user of that name.
+    owner_name = b"" if entry.owner_uid else b"root"
     fields = [
         name.ljust(100, b"\0"),
-        *(b"%07o\0" % number for number in (entry.mode, 0, 0)),
+        *(b"%07o\0" % number for number in (entry.mode, entry.owner_uid, entry.owner_uid)),
         b"%011o\0%011o\0" % (entry.size_bytes, CLAMPED_TIME),
         b" " * 8,
         entry.kind,
         _short(entry.link_target, entry.path).ljust(100, b"\0"),
         b"ustar\x0000",
-        *(word.ljust(32, b"\0") for word in (b"root", b"root")),
+        *(word.ljust(32, b"\0") for word in (owner_name, owner_name)),
         b"0000000\0" * 2,
         prefix.ljust(155, b"\0"),
     ]

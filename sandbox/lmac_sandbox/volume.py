@@ -1,4 +1,4 @@
-"""The volume that holds one store: in memory, capped, gone with its run."""
+"""The volume that holds one store: in memory or on a disk, gone with its run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REMOVE_SECONDS = 10.0
 
 
 class Volume:
-    """One volume of an engine. It empties when the last container that uses it stops."""
+    """One volume of an engine. One in memory empties when the last container that uses it stops."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine

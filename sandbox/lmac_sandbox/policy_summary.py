@@ -1,0 +1,54 @@
+"""The whole policy of a run as one value, to be read by people and compared by programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lmac_sandbox.isolation import Isolation
+from lmac_sandbox.limits import Limits, StoreLimits
+from lmac_sandbox.owner import Owner
+from lmac_sandbox.policy import Options, box_options, keeper_options, volume_options
+from lmac_sandbox.seccomp import SeccompSummary, seccomp_json, seccomp_option, seccomp_summary
+
+EXAMPLE_RUN = "RUN"
+EXAMPLE_VOLUME = "VOLUME"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySummary:
+    """Everything that containers of a run are made with."""
+
+    box: Options
+    """As the engine gets it, but for the system call profile, whose digest stands in its place."""
+    keeper: Options
+    volume: dict[str, str]
+    """Driver options; none for a volume on a disk."""
+    seccomp: SeccompSummary
+
+    def profile(self) -> dict[str, Any]:
+        """The system call profile in full."""
+        content: dict[str, Any] = json.loads(seccomp_json())
+        return content
+
+
+def summarize_policy(
+    limits: Limits, store_limits: StoreLimits, isolation: Isolation, image: str
+) -> PolicySummary:
+    """What a run with these limits would start; names that a run gives itself stand in capitals.
+
+    Args:
+        image: Its name or id, shown as it is.
+    """
+    owner, summary = Owner.current(EXAMPLE_RUN), seccomp_summary()
+    box = box_options(limits, image, EXAMPLE_VOLUME, owner.labels("box"))
+    keeper = keeper_options(store_limits, image, EXAMPLE_VOLUME, owner.labels("keeper"))
+    for options in (box, keeper):
+        host = options["HostConfig"]
+        host["Runtime"] = isolation.runtime
+        host["SecurityOpt"] = [
+            f"seccomp=sha256:{summary.digest}" if option == seccomp_option() else option
+            for option in host["SecurityOpt"]
+        ]
+    return PolicySummary(box, keeper, volume_options(store_limits), summary)
