@@ -23,7 +23,7 @@ from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm
 from lmac.tools import Workspace
-from lmac_sandbox import Engine, EngineFailure, Keeper, Owner, Pool, Volume, reap
+from lmac_sandbox import Engine, EngineFailure, Keeper, Owner, Pool, Volume, reap, require_isolation
 
 SERVER_LOG_NAME = "model-server.log"
 
@@ -56,10 +56,11 @@ def start_sandbox(
     """Start volume, keeper and pool; what dead runs of this machine left is removed first.
 
     Raises:
-        SandboxError: the engine does not answer, or a container does not come up.
+        SandboxError: no engine answers, it lacks what the policy needs, or a container does not come up.
     """
     owner = Owner.current(run_id)
-    engine = stack.enter_context(Engine.connect(config.engine_url))
+    engine = stack.enter_context(Engine.connect(config.engine_url, runtime=config.isolation.runtime))
+    require_isolation(engine, config.isolation)
     try:
         reap(engine)
     except EngineFailure as error:

@@ -139,17 +139,48 @@ def doctor(config_path: Path | None, overrides: tuple[str, ...], as_json: bool) 
 
 @cli.command()
 @click.option("--engine", "engine_url", metavar="URL", help=ENGINE_HELP)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Also remove what runs of that other machine own here, LIVING ONES TOO. May be repeated.",
+)
 @json_option
-def clean(engine_url: str | None, as_json: bool) -> int:
+def clean(engine_url: str | None, hosts: tuple[str, ...], as_json: bool) -> int:
     """Remove containers and volumes that dead runs of this machine left; runs and caches stay.
 
+    What other machines own on a shared engine is named and left alone, unless --host names them.
+
     \b
-    Example:
+    Examples:
       lmac clean
+      lmac clean --host build-7
     """
     from lmac.commands.clean import clean_engine
 
-    return clean_engine(engine_url, as_json)
+    return clean_engine(engine_url, hosts, as_json)
+
+
+@cli.group()
+def sandbox() -> None:
+    """What generated code is confined by."""
+
+
+@sandbox.command("policy")
+@config_options
+@json_option
+def sandbox_policy(config_path: Path | None, overrides: tuple[str, ...], as_json: bool) -> int:
+    """Print the whole isolation policy of a run with this config; no engine is needed.
+
+    \b
+    Examples:
+      lmac sandbox policy
+      lmac sandbox policy -k box.pids=32 --json
+    """
+    from lmac.commands.sandbox import show_policy
+
+    return show_policy(config_path, overrides, as_json)
 
 
 @cli.group()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from lmac.budget import BudgetLimits
 from lmac.checks.lint import ADVISORY_RULES, BLOCKING_RULES
 from lmac.transitions import MachineLimits
-from lmac_sandbox import Limits, StoreLimits
+from lmac_sandbox import Isolation, Limits, StoreLimits
 
 
 class LintRules(BaseModel):
@@ -64,6 +64,8 @@ class RunConfig(BaseModel):
     budget: BudgetLimits = BudgetLimits()
     lint: LintRules = LintRules()
     tests: SessionOptions = SessionOptions()
+    isolation: Isolation = Isolation()
+    """Beyond the policy that always holds; `lmac sandbox policy` prints it."""
     box: Limits = Limits()
     store: StoreLimits = StoreLimits()
     ready_boxes: int = Field(default=1, ge=1, le=16)

@@ -1,7 +1,7 @@
 """Known holes of engines and their parts, as a table, and which of them an engine may have.
 
-Only holes through which a container reaches its host, or others its own; holes in image building, plugins and
-registries that we do not use are left out. Sources: the advisories of runc, containerd and Docker Engine.
+Left out are holes in what we do not use: building images by the engine, registries, Kubernetes.
+Sources: the advisories of runc, containerd and Docker Engine.
 """
 
 from __future__ import annotations
@@ -104,19 +104,19 @@ HOLES = (
     KnownHole(
         "containerd",
         ("CVE-2024-25621",),
-        "its folders can be entered by local users of the host",
+        "local users of the host can enter its folders",
         fixed=("1.7.29", "2.0.7", "2.1.5", "2.2.0"),
     ),
     KnownHole(
         "engine",
         ("CVE-2021-41091",),
-        "files of containers can be run by local users of the host",
+        "local users of the host can run setuid files of containers",
         fixed=("20.10.9",),
     ),
     KnownHole(
         "engine",
         ("CVE-2024-41110",),
-        "authorization plugins of the engine can be passed by",
+        "where authorization plugins guard the engine, a request can pass them by",
         fixed=("23.0.15", "26.1.5", "27.1.1"),
         since="19.3.0",
     ),

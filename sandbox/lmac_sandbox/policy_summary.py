@@ -12,7 +12,9 @@ from lmac_sandbox.owner import Owner
 from lmac_sandbox.policy import Options, box_options, keeper_options, volume_options
 from lmac_sandbox.seccomp import SeccompSummary, seccomp_json, seccomp_option, seccomp_summary
 
-EXAMPLE_RUN = "RUN"
+EXAMPLE_OWNER = Owner(
+    run_id="RUN", pid=0, started="STARTED", machine_id="MACHINE", host_name="HOST", pid_namespace="NAMESPACE"
+)
 EXAMPLE_VOLUME = "VOLUME"
 
 
@@ -41,9 +43,9 @@ def summarize_policy(
     Args:
         image: Its name or id, shown as it is.
     """
-    owner, summary = Owner.current(EXAMPLE_RUN), seccomp_summary()
-    box = box_options(limits, image, EXAMPLE_VOLUME, owner.labels("box"))
-    keeper = keeper_options(store_limits, image, EXAMPLE_VOLUME, owner.labels("keeper"))
+    summary = seccomp_summary()
+    box = box_options(limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("box"))
+    keeper = keeper_options(store_limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("keeper"))
     for options in (box, keeper):
         host = options["HostConfig"]
         host["Runtime"] = isolation.runtime

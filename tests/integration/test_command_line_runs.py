@@ -18,7 +18,7 @@ from lmac.journal import Journal, read_journal
 from lmac.messages import Usage
 from lmac.report.result import RunResult, write_result
 from lmac.transitions import Outcome
-from lmac_sandbox import Engine
+from lmac_sandbox import Engine, open_holes, seccomp_digest
 from scripted_runs import (
     DONE,
     GREEN_FILES,
@@ -280,7 +280,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_in_the_engine(
 
 
 def _examined(ended: Ended) -> dict[str, Any]:
-    return {one["what"]: one for one in json.loads(ended.stdout)}
+    return {one["what"]: one for one in json.loads(ended.stdout) if not one["warning"]}
 
 
 def test_doctor_finds_everything_in_order(tmp_path: Path, image_id: str) -> None:
@@ -292,10 +292,11 @@ def test_doctor_finds_everything_in_order(tmp_path: Path, image_id: str) -> None
 
     assert (as_json.code, in_words.code) == (0, 0)
     examined = _examined(as_json)
-    assert list(examined) == ["engine", "image", "model", "disk"]
+    assert list(examined) == ["engine", "isolation", "image", "model", "disk"]
     assert all(one["ok"] and not one["fix"] for one in examined.values())
     assert examined["image"]["said"] == image_id
-    assert [line[:3] for line in in_words.stdout.splitlines()] == ["ok "] * 4
+    lines = in_words.stdout.splitlines()
+    assert [line[:4] for line in lines if line[:4] not in ("warn", "    ")] == ["ok  "] * 5
     assert server.requests == [], "examining costs nothing"
 
 
@@ -322,7 +323,8 @@ def test_doctor_without_an_engine_goes_on_to_the_model_and_the_disk(tmp_path: Pa
     assert ended.code == 5
     assert "Traceback" not in ended.stderr
     assert "BAD  engine" in ended.stdout
-    assert "BAD  image   not looked at: no engine answers" in ended.stdout
+    assert "BAD  isolation not looked at: no engine answers" in ended.stdout
+    assert "BAD  image     not looked at: no engine answers" in ended.stdout
     assert "BAD  model" in ended.stdout
     assert "NO_SUCH_KEY is not set" in ended.stdout
     assert "ok   disk" in ended.stdout
@@ -332,4 +334,51 @@ def test_clean_says_what_it_removed(tmp_path: Path) -> None:
     cleaned = Shell(tmp_path).lmac("clean", "--json")
 
     assert cleaned.code == 0
-    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes"}
+    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes", "left_to_others"}
+
+
+def test_doctor_warns_of_what_a_version_number_does_not_rule_out(tmp_path: Path, engine: Engine) -> None:
+    holes = [hole.said for hole in open_holes(engine.facts())]
+
+    ended = Shell(tmp_path).lmac("doctor", "--json")
+
+    warnings = [one for one in json.loads(ended.stdout) if one["warning"]]
+    assert set(holes) <= {one["said"] for one in warnings}
+    assert all(one["ok"] and one["fix"] for one in warnings)
+
+
+def test_a_runtime_that_the_engine_lacks_is_an_error_before_anything_starts(
+    tmp_path: Path, image_id: str
+) -> None:
+    profile = write_profile(tmp_path, "http://127.0.0.1:9/v1")
+    order = ("-k", f"model={profile}", "-k", f"image={image_id}", "-k", "isolation.runtime=no-such-runtime")
+
+    ended = Shell(tmp_path).lmac("run", "Write a module", *order)
+
+    ended.complained(5, "isolation.runtime is 'no-such-runtime'", "the engine has only", "next: add")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_policy_is_printed_without_an_engine_and_says_what_a_config_asks_for(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"DOCKER_HOST": "unix:///nonexistent/docker.sock"})
+    order = ("-k", "box.pids=33", "-k", "store.kind=disk", "-k", "isolation.runtime=runsc")
+
+    in_words = shell.lmac("sandbox", "policy", *order)
+    as_json = shell.lmac("sandbox", "policy", *order, "--json")
+
+    assert (in_words.code, as_json.code) == (0, 0)
+    policy = json.loads(as_json.stdout)
+    assert policy["box"]["HostConfig"]["PidsLimit"] == 33
+    assert policy["box"]["HostConfig"]["Runtime"] == policy["keeper"]["HostConfig"]["Runtime"] == "runsc"
+    assert policy["volume"] == {}
+    assert policy["seccomp"]["digest"] == seccomp_digest()
+    assert policy["seccomp_profile"]["defaultAction"] == "SCMP_ACT_ERRNO"
+    for words in ("NetworkMode       none", "no-new-privileges", seccomp_digest(), "io_uring_setup", "33"):
+        assert words in in_words.stdout
+
+
+def test_what_a_config_names_cannot_steer_the_terminal_from_the_policy(tmp_path: Path) -> None:
+    ended = Shell(tmp_path).lmac("sandbox", "policy", "-k", 'image="a\\e[2Jb"')
+
+    assert ended.code == 0
+    assert "\x1b" not in ended.stdout

@@ -61,7 +61,7 @@ def test_a_killed_owner_leaves_no_container_and_the_reaper_removes_its_volume(
 def test_what_belongs_to_the_living_to_others_or_to_nobody_known_is_left_alone(
     engine: Engine, image_id: str, owner: Owner
 ) -> None:
-    elsewhere = replace(owner, machine_id="another machine", pid=2**22 + 1)
+    elsewhere = replace(owner, machine_id="another machine", host_name="other-host", pid=2**22 + 1)
     unknowable = replace(owner, pid_namespace="pid:[1]", pid=2**22 + 1)
     with (
         Volume.create(engine, owner, StoreLimits()) as living,
@@ -69,8 +69,9 @@ def test_what_belongs_to_the_living_to_others_or_to_nobody_known_is_left_alone(
         Volume.create(engine, unknowable, StoreLimits()) as hidden,
         Keeper.start(engine, living, image_id, owner, StoreLimits()) as keeper,
     ):
-        reap(engine)
+        reaped = reap(engine)
 
+        assert reaped.left_to_others["other-host"] == 1
         assert {living.name, foreign.name, hidden.name} <= engine.volumes({}).keys()
         assert keeper.list() == ()
 
@@ -86,6 +87,28 @@ def test_leftovers_of_a_dead_pid_and_of_an_earlier_boot_are_removed(
     reap(engine)
 
     assert volume.name not in engine.volumes({})
+
+
+def test_what_a_named_machine_owns_goes_and_nothing_of_any_other(engine: Engine, owner: Owner) -> None:
+    named = replace(owner, machine_id="machine 7", host_name=f"named-{owner.run_id}")
+    other = replace(owner, machine_id="machine 8", host_name=f"other-{owner.run_id}")
+    # The same name on this machine: here only the dead may go, whatever is named.
+    namesake = replace(owner, host_name=named.host_name)
+    with (
+        Volume.create(engine, named, StoreLimits()) as gone,
+        Volume.create(engine, other, StoreLimits()) as left,
+        Volume.create(engine, namesake, StoreLimits()) as living,
+    ):
+        reaped = reap(engine, [named.host_name])
+
+        assert named.host_name not in reaped.left_to_others
+        assert reaped.left_to_others[other.host_name] == 1
+        assert gone.name not in engine.volumes({})
+        assert {left.name, living.name} <= engine.volumes({}).keys()
+
+
+def test_an_owner_is_read_back_from_its_labels(owner: Owner) -> None:
+    assert Owner.from_labels(owner.labels("box")) == owner
 
 
 def test_a_pid_that_was_given_again_is_another_owner(owner: Owner) -> None:

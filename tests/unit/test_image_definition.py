@@ -60,6 +60,7 @@ def test_the_shipped_lock_pins_its_bytecode() -> None:
         ("{uid: 65532, home: /scratch}", "{uid: -1, home: /scratch}", "users.job.uid"),
         ("/opt/lmac: ", "/opt/../lmac: ", "folders./opt/../lmac"),
         ('/tmp: "1777"', '/tmp: "4777"', "folders./tmp"),
+        ("owner: keeper", "owner: nobody", "folder /store: owner 'nobody' is none of `users`"),
         ("environment:", "privileged: true\nenvironment:", "privileged"),
         ("dropped:", "dropt:", "dropped"),
     ],

@@ -101,6 +101,15 @@ def test_owners_times_and_setuid_bits_of_a_package_do_not_reach_the_image(tmp_pa
     assert found.mtime == CLAMPED_TIME
 
 
+def test_a_folder_of_ours_may_belong_to_a_user_and_what_lies_above_it_does_not(tmp_path: Path) -> None:
+    found = members(layer(tmp_path, lambda tree: tree.add_folder("/srv/store", 0o750, owner_uid=65531)))
+
+    assert [(item.uid, item.gid, item.mode) for item in (found["srv"], found["srv/store"])] == [
+        (0, 0, 0o755),
+        (65531, 65531, 0o750),
+    ]
+
+
 def test_old_places_become_places_below_usr_with_every_parent(tmp_path: Path) -> None:
     package = deb(tmp_path / "a.deb", [member("./lib/x86_64-linux-gnu/libc.so.6", b"elf")])
 

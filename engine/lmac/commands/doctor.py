@@ -1,4 +1,4 @@
-"""`lmac doctor`: engine, image, model and disk, each with its fix."""
+"""`lmac doctor`: engine, its isolation, image, model and disk, each with its fix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ from lmac.inputs import (
 from lmac.models.profile import ModelProfile
 from lmac.models.server import require_installed
 from lmac.printable import printable
-from lmac_sandbox import Engine, SandboxError
+from lmac_sandbox import (
+    Engine,
+    EngineFacts,
+    Isolation,
+    SandboxError,
+    describe_isolation,
+    isolation_remarks,
+    open_holes,
+    require_isolation,
+)
 
 ENOUGH_DISK_BYTES = 4 * 2**30
 
@@ -37,6 +46,8 @@ class Examined:
     ok: bool
     said: str
     fix: str = ""
+    warning: bool = False
+    """Nothing that stops a run, and still to be known."""
 
 
 def examine(
@@ -50,23 +61,33 @@ def examine(
     examined: list[Examined] = []
     with ExitStack() as stack:
         engines: list[Engine] = []
+        facts: list[EngineFacts] = []
 
         def engine() -> str:
             engines.append(stack.enter_context(Engine.connect(config.engine_url)))
-            return _engine_said(engines[0])
+            facts.append(engines[0].facts())
+            return _engine_said(facts[0])
+
+        def isolation() -> str:
+            if not facts:
+                raise SandboxFailure("not looked at: no engine answers")
+            require_isolation(engines[0], config.isolation)
+            return describe_isolation(facts[0], config.isolation)
 
         def image() -> str:
             if not engines:
                 raise SandboxFailure("not looked at: no engine answers")
             return resolve_image(engines[0], config.image, cache)
 
-        looks: list[tuple[str, Callable[[], str]]] = [("engine", engine)]
+        looks: list[tuple[str, Callable[[], str]]] = [("engine", engine), ("isolation", isolation)]
         looks += [("image", image), ("model", lambda: _model_said(profile, cache, environment))]
         looks += [("disk", lambda: _disk_said(config, cache))]
         for what, look in looks:
             one, code = _looked_at(what, look)
             examined.append(one)
             codes.append(code)
+            if what == "isolation" and facts:
+                examined += _warnings(facts[0], config.isolation)
     _tell(examined, as_json)
     return next((code for code in codes if code), ExitCode.OK)
 
@@ -80,12 +101,25 @@ def _looked_at(what: str, look: Callable[[], str]) -> tuple[Examined, int]:
         return Examined(what, False, error.message, error.next_step), ExitCode.SANDBOX
 
 
-def _engine_said(engine: Engine) -> str:
-    facts = engine.facts()
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value if not isinstance(value, tuple) else ' '.join(value) or 'none'}"
-        for name, value in asdict(facts).items()
-    )
+def _engine_said(facts: EngineFacts) -> str:
+    words = {
+        facts.kind: facts.server_version,
+        "API": facts.api_version,
+        "containerd": facts.containerd_version,
+        "runc": facts.runc_version,
+        "kernel": facts.kernel,
+        "architecture": facts.architecture,
+        "storage": facts.storage_driver,
+        "runtimes": " ".join(facts.runtimes),
+        "security options": " ".join(facts.security_options),
+    }
+    return ", ".join(f"{name} {value or 'not told'}" for name, value in words.items())
+
+
+def _warnings(facts: EngineFacts, isolation: Isolation) -> list[Examined]:
+    remarks = [(remark.said, remark.fix) for remark in isolation_remarks(facts, isolation)]
+    holes = [(hole.said, hole.fix) for hole in open_holes(facts)]
+    return [Examined("isolation", True, said, fix, warning=True) for said, fix in remarks + holes]
 
 
 def _model_said(profile: ModelProfile, cache: Path, environment: Mapping[str, str]) -> str:
@@ -134,6 +168,7 @@ def _tell(examined: list[Examined], as_json: bool) -> None:
         click.echo(terminal_json([asdict(one) for one in examined]))
         return
     for one in examined:
-        click.echo(f"{'ok ' if one.ok else 'BAD'}  {one.what:<7} {printable(one.said)}")
+        mark = "BAD " if not one.ok else "warn" if one.warning else "ok  "
+        click.echo(f"{mark} {one.what:<9} {printable(one.said)}")
         if one.fix:
-            click.echo(f"             fix: {printable(one.fix)}")
+            click.echo(f"               fix: {printable(one.fix)}")

@@ -30,7 +30,7 @@ from lmac.printable import reader_may_go
 from lmac.progress import progress_listener
 from lmac.report.summary import render_summary
 from lmac.run import RunOrder, execute
-from lmac_sandbox import Engine
+from lmac_sandbox import Engine, require_isolation
 
 
 def run_task(
@@ -73,6 +73,7 @@ def _order(
     cache = cache_folder(environment)
     weights = resolve_weights(profile, cache)
     with Engine.connect(config.engine_url) as engine:
+        require_isolation(engine, config.isolation)
         image_id = resolve_image(engine, config.image, cache)
     return RunOrder(
         task=given.task,
