@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +64,12 @@ class Engine:
     Args:
         base_url: None for the engine that DOCKER_HOST names, or else the local one's usual socket.
         call_seconds: Longest silence of the engine within one call.
-        runtime: OCI runtime of every container that is created; None for the engine's default.
+        runtime: OCI runtime of boxes and keepers; None for the engine's default.
     """
 
     def __init__(self, base_url: str | None, call_seconds: float, runtime: str | None = None) -> None:
         self._base_url = base_url
-        self._runtime = runtime
+        self.runtime = runtime
         self._call_seconds = math.ceil(call_seconds)
         self._local = threading.local()
         self._clients: list[docker.DockerClient] = []
@@ -127,6 +128,12 @@ class Engine:
         with translated(action):
             yield client
 
+    @cached_property
+    def kind(self) -> str:
+        """As `EngineFacts.kind`; asked for once."""
+        with self.call("ask the engine for its kind") as client:
+            return _kind(client.version())
+
     def facts(self) -> EngineFacts:
         """What the engine says of itself."""
         with self.call("ask the engine for its facts") as client:
@@ -134,13 +141,10 @@ class Engine:
         return _facts(version, info)
 
     def create_container(self, options: Mapping[str, Any], role: str, name: str | None = None) -> str:
-        """Create a container from options of `policy`, in this connection's runtime; returns its id."""
-        body = dict(options)
-        if self._runtime is not None:
-            body["HostConfig"] = {**body.get("HostConfig", {}), "Runtime": self._runtime}
+        """Create a container from options of `policy`; returns its id."""
         with self.call(f"create the {role}") as client:
             api: Any = client.api
-            created = api.create_container_from_config(body, name=name)
+            created = api.create_container_from_config(dict(options), name=name)
             return str(created["Id"])
 
     def start_container(self, container_id: str, role: str) -> None:
@@ -166,7 +170,8 @@ class Engine:
             except docker.errors.NotFound:
                 return False
             except docker.errors.APIError as error:
-                if error.status_code == 409:
+                # 500: Podman's words for a container that is stopping as it was told.
+                if error.status_code == 409 or "container state improper" in _reason(error):
                     return False
                 raise
         return True
@@ -201,7 +206,7 @@ def _facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
     components = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components") or ()}
     options = tuple(info.get("SecurityOptions") or ())
     return EngineFacts(
-        kind="podman" if "Podman Engine" in components else "docker",
+        kind=_kind(version),
         host_name=info.get("Name", ""),
         server_version=version.get("Version", ""),
         api_version=version.get("ApiVersion", ""),
@@ -219,6 +224,11 @@ def _facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
         # An absent key is a limit that nobody promises.
         limits={name: info.get(key) is True for name, key in _LIMITS.items()},
     )
+
+
+def _kind(version: Mapping[str, Any]) -> str:
+    names = {part.get("Name") for part in version.get("Components") or ()}
+    return "podman" if "Podman Engine" in names else "docker"
 
 
 def _podman_runc(said: str) -> str:

@@ -24,7 +24,8 @@ def load_image(engine: Engine, archive_path: Path) -> str:
     if found is not None:
         # Its tag may have moved on to another build of this lock; without one a prune takes the image.
         with engine.call("tag the image") as client:
-            client.images.get(found).tag(facts.tag)
+            repository, _, tag = facts.tag.rpartition(":")
+            client.images.get(found).tag(repository, tag)
         return found
     with engine.call(f"load {archive_path}") as client, archive_path.open("rb") as stream:
         client.images.load(stream)

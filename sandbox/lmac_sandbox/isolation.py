@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.errors import IsolationMissing
+from lmac_sandbox.policy import PODMAN, is_gvisor
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine, EngineFacts
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("x86_64", "aarch64")
 """Of engines, in the kernel's words: those that our system call profile is written for."""
 _NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
-GVISOR = "runsc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,9 @@ def isolation_remarks(facts: EngineFacts, isolation: Isolation) -> tuple[Fault, 
     if _is_gvisor(facts, isolation):
         said = "gVisor ignores our seccomp profile: system calls reach its own kernel, not the host's"
         found.append(Fault(said, "nothing; use the engine's default runtime to have the profile apply"))
+    if facts.kind == PODMAN:
+        said = "Podman caps a box's scratch in bytes and not in files; the memory cap stops a flood of files"
+        found.append(Fault(said, "use a Docker engine to have files capped as well"))
     if not facts.userns_remap and not facts.rootless and not _is_gvisor(facts, isolation):
         said = "root in a container is root of the host, held by capabilities, seccomp and namespaces only"
         found.append(Fault(said, "set `userns-remap` in the engine's daemon.json, or use a rootless engine"))
@@ -123,4 +126,4 @@ def _faults(facts: EngineFacts, isolation: Isolation) -> Iterator[Fault]:
 
 
 def _is_gvisor(facts: EngineFacts, isolation: Isolation) -> bool:
-    return (isolation.runtime or facts.default_runtime).startswith(GVISOR)
+    return is_gvisor(isolation.runtime or facts.default_runtime)

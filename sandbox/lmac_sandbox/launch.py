@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.errors import SandboxError
+from lmac_sandbox.policy import Options, for_engine
 from lmac_sandbox.wire import Channel
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
-    from lmac_sandbox.policy import Options
 
 _PATIENCE_SECONDS = 1.0
 """How long the engine may still be busy with a call that was interrupted here."""
@@ -46,7 +46,9 @@ def launch(engine: Engine, options: Options, program: str, protocol: int, hello_
     name = f"lmac-{program}-{secrets.token_hex(8)}"
     channel: Channel | None = None
     try:
-        container_id = engine.create_container(options, program, name)
+        container_id = engine.create_container(
+            for_engine(options, engine.kind, engine.runtime), program, name
+        )
         channel = Channel(engine.attach(container_id, program), program)
         engine.start_container(container_id, program)
         channel.hello(protocol, hello_seconds)

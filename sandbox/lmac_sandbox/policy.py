@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from lmac_sandbox.inside.counters import UNCOUNTED
 from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, SMALL_TMP, STORE, TEMPORARY
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
-from lmac_sandbox.seccomp import seccomp_option
+from lmac_sandbox.seccomp import profile_path, seccomp_option
 
 Options = dict[str, Any]
 
@@ -36,6 +37,13 @@ _DIRTY_BYTES = 64 * MIB
 _KEEPER_PIDS = 8
 _KEEPER_OPEN_FILES = 64
 _SHARED_MEMORY_BYTES = 8 * MIB
+GVISOR = "runsc"
+_GVISOR_PIDS = 128
+_GVISOR_BYTES = 128 * MIB
+"""What gVisor's own kernel takes of a container's caps: a process with threads in the same control group."""
+PODMAN = "podman"
+_NOT_PODMANS = ("nr_inodes", "uid", "gid")
+"""Options of a tmpfs that Podman does not take."""
 _PROCESSES_OF_A_UID = 8192
 """The kernel counts these over all containers of a machine, so each box's own cap is `PidsLimit`; explicit,
 since Podman would else ask for more than a user without root may have."""
@@ -74,7 +82,9 @@ def volume_options(limits: StoreLimits) -> dict[str, str]:
     if limits.kind is StoreKind.DISK:
         return {}
     mount = {
-        "size": volume_bytes(limits),
+        # Not `size`: Podman takes that for a quota of a disk. Where pages are larger, the keeper's own
+        # accounting and its memory are the tighter caps.
+        "nr_blocks": -(-volume_bytes(limits) // _PAGE_BYTES),
         # Folders are capped like files; the last ones are the root and the file that is being replaced.
         "nr_inodes": 2 * limits.store_files + 2,
         "mode": "0755",
@@ -83,6 +93,38 @@ def volume_options(limits: StoreLimits) -> dict[str, str]:
     }
     options = ",".join((*(f"{key}={value}" for key, value in mount.items()), "nosuid", "nodev", "noexec"))
     return {"type": "tmpfs", "device": "tmpfs", "o": options}
+
+
+def is_gvisor(runtime: str) -> bool:
+    """Whether an OCI runtime of this name is gVisor."""
+    return runtime.startswith(GVISOR)
+
+
+def for_engine(options: Options, kind: str, runtime: str | None) -> Options:
+    """The options of a box or keeper as this kind of engine takes them.
+
+    gVisor gets room for its own kernel, whose processes are not the job's, and its runner counts nothing.
+    Podman takes a file of its own machine where Docker takes the system call profile itself. Of a tmpfs it
+    takes no owner, so the runner gives it away with one capability more, and no cap on its files: there the
+    memory cap, which counts inodes too, stops a flood of files.
+
+    Args:
+        kind: As `EngineFacts.kind`.
+        runtime: An OCI runtime of the engine; None for its default.
+    """
+    host, command = dict(options["HostConfig"]), list(options["Cmd"])
+    if kind == PODMAN:
+        host["SecurityOpt"] = ["no-new-privileges", f"seccomp={profile_path()}"]
+        host["Tmpfs"] = {place: _podman_tmpfs(mount) for place, mount in host.get("Tmpfs", {}).items()}
+        host["CapAdd"] = [*host["CapAdd"], "CHOWN"] if "CapAdd" in host else []
+    if runtime is not None:
+        host["Runtime"] = runtime
+    if runtime is not None and is_gvisor(runtime):
+        host["PidsLimit"] += _GVISOR_PIDS
+        host["Memory"] += _GVISOR_BYTES
+        host["MemorySwap"] += _GVISOR_BYTES
+        command += [UNCOUNTED] if command == list(RUNNER_COMMAND) else []
+    return options | {"HostConfig": host, "Cmd": command}
 
 
 def security_options() -> tuple[str, ...]:
@@ -191,6 +233,10 @@ def _store_mount(volume_name: str, *, read_only: bool, copy_owner: bool = False)
         # a disk needs just these: the image's folder is empty and the keeper's.
         "VolumeOptions": {"NoCopy": not copy_owner},
     }
+
+
+def _podman_tmpfs(mount: str) -> str:
+    return ",".join(option for option in mount.split(",") if option.split("=")[0] not in _NOT_PODMANS)
 
 
 def _scratch(limits: Limits) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from lmac_sandbox.isolation import Isolation
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.owner import Owner
-from lmac_sandbox.policy import Options, box_options, keeper_options, volume_options
+from lmac_sandbox.policy import Options, box_options, for_engine, keeper_options, volume_options
 from lmac_sandbox.seccomp import SeccompSummary, seccomp_json, seccomp_option, seccomp_summary
 
 EXAMPLE_OWNER = Owner(
@@ -48,9 +48,13 @@ def summarize_policy(
     keeper = keeper_options(store_limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("keeper"))
     for options in (box, keeper):
         host = options["HostConfig"]
-        host["Runtime"] = isolation.runtime
         host["SecurityOpt"] = [
             f"seccomp=sha256:{summary.digest}" if option == seccomp_option() else option
             for option in host["SecurityOpt"]
         ]
-    return PolicySummary(box, keeper, volume_options(store_limits), summary)
+    return PolicySummary(
+        for_engine(box, "docker", isolation.runtime),
+        for_engine(keeper, "docker", isolation.runtime),
+        volume_options(store_limits),
+        summary,
+    )

@@ -50,12 +50,17 @@ class SeccompSummary:
 @cache
 def seccomp_json() -> str:
     """The profile, canonical: the same text whatever the file's layout."""
-    content = json.loads((Path(__file__).parent / PROFILE_FILE).read_text("utf-8"))
+    content = json.loads(profile_path().read_text("utf-8"))
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
+def profile_path() -> Path:
+    """The profile's file on this machine, for an engine on the same one."""
+    return Path(__file__).parent / PROFILE_FILE
+
+
 def seccomp_option() -> str:
-    """For `SecurityOpt`: engines take the profile itself, never a path of this host."""
+    """For `SecurityOpt`: Docker takes the profile itself, never a path of this host."""
     return f"seccomp={seccomp_json()}"
 
 

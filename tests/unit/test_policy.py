@@ -6,16 +6,19 @@ import re
 
 import pytest
 
+from lmac_sandbox.inside.counters import UNCOUNTED
 from lmac_sandbox.inside.places import JOB_UID, KEEPER_UID
-from lmac_sandbox.limits import MIB, Limits, StoreLimits
+from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
 from lmac_sandbox.policy import (
     ENVIRONMENT,
     Options,
     box_options,
+    for_engine,
     keeper_options,
     volume_bytes,
     volume_options,
 )
+from lmac_sandbox.seccomp import profile_path
 
 LABELS = {"lmac.run": "r"}
 BOX = box_options(Limits(), "sha256:1", "v", LABELS)
@@ -89,7 +92,7 @@ def test_the_volume_has_room_for_what_the_store_may_hold() -> None:
     options = volume_options(limits)["o"]
 
     assert volume_bytes(limits) > 10 * MIB + limits.file_bytes
-    assert f"size={volume_bytes(limits)}" in options
+    assert f"nr_blocks={-(-volume_bytes(limits) // 4096)}" in options
     assert "nr_inodes=22" in options
     assert {"nosuid", "nodev", "noexec"} <= set(options.split(","))
 
@@ -101,3 +104,40 @@ def test_the_keepers_memory_covers_the_store() -> None:
 def test_the_environment_is_fixed() -> None:
     assert BOX["Env"] == [f"{name}={value}" for name, value in ENVIRONMENT.items()]
     assert all(re.fullmatch(r"[\x20-\x7e]+", entry) for entry in BOX["Env"])
+
+
+def test_gvisor_gets_room_for_its_own_kernel_and_a_runner_that_counts_nothing() -> None:
+    box, keeper = (for_engine(options, "docker", "runsc") for options in (BOX, KEEPER))
+
+    assert box["HostConfig"]["Runtime"] == keeper["HostConfig"]["Runtime"] == "runsc"
+    assert box["HostConfig"]["PidsLimit"] > BOX["HostConfig"]["PidsLimit"]
+    assert box["HostConfig"]["Memory"] == box["HostConfig"]["MemorySwap"] > BOX["HostConfig"]["Memory"]
+    assert box["Cmd"] == [*BOX["Cmd"], UNCOUNTED]
+    assert keeper["Cmd"] == KEEPER["Cmd"]
+
+
+def test_podman_gets_the_profile_as_a_file_and_only_options_that_it_knows() -> None:
+    box = for_engine(BOX, "podman", None)["HostConfig"]
+
+    assert box["SecurityOpt"] == ["no-new-privileges", f"seccomp={profile_path()}"]
+    assert profile_path().is_file()
+    assert not [mount for mount in box["Tmpfs"].values() if "nr_inodes" in mount or "uid=" in mount]
+    assert all("nosuid,nodev,size=" in mount for mount in box["Tmpfs"].values())
+    assert box["CapAdd"] == ["SETUID", "SETGID", "KILL", "CHOWN"]
+    assert for_engine(KEEPER, "podman", None)["HostConfig"]["CapAdd"] == []
+
+
+def test_the_default_runtime_of_a_docker_engine_changes_nothing() -> None:
+    assert for_engine(BOX, "docker", None) == BOX
+    assert for_engine(KEEPER, "docker", None) == KEEPER
+
+
+def test_a_store_on_a_disk_has_a_plain_volume_that_takes_its_owner_from_the_image() -> None:
+    limits = StoreLimits(kind=StoreKind.DISK, store_bytes=4096 * MIB)
+    keeper = keeper_options(limits, "sha256:1", "v", LABELS)
+
+    assert volume_options(limits) == {}
+    assert keeper["HostConfig"]["Mounts"][0]["VolumeOptions"] == {"NoCopy": False}
+    assert KEEPER["HostConfig"]["Mounts"][0]["VolumeOptions"] == {"NoCopy": True}
+    assert BOX["HostConfig"]["Mounts"][0]["VolumeOptions"] == {"NoCopy": True}
+    assert keeper["HostConfig"]["Memory"] < 256 * MIB

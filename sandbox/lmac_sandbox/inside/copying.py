@@ -9,7 +9,7 @@ from .frames import Frame, FrameError, encode, parse
 from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
 from .paths import BadPath
-from .places import SCRATCH_FOLDERS, STORE, WORKING_FOLDERS
+from .places import JOB_UID, SCRATCH, SCRATCH_FOLDERS, STORE, WORKING_FOLDERS
 from .processes import purge
 from .spawn import Caps, Descriptors, fork_as_job
 from .store_digest import StoreDigest, content_digest
@@ -18,6 +18,12 @@ from .tree import Tree
 
 class CopyFailed(RuntimeError):
     """The job's user could not do it; the text says why."""
+
+
+def claim_scratch() -> None:
+    """Give the scratch to the job's user where the engine could not: as root, before anything else runs."""
+    if os.stat(SCRATCH).st_uid != JOB_UID:
+        os.chown(SCRATCH, JOB_UID, JOB_UID)
 
 
 def make_folders() -> Frame:

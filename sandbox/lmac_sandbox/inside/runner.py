@@ -8,7 +8,7 @@ import os
 import sys
 from typing import NoReturn
 
-from .copying import CopyFailed, as_job, copy_store, make_folders, place_files
+from .copying import CopyFailed, as_job, claim_scratch, copy_store, make_folders, place_files
 from .counters import NoCounters, read_counters
 from .frames import PROTOCOL, Decoder, Frame, FrameError, encode
 from .jobs import Order, OwnerGone, run_job
@@ -31,6 +31,7 @@ def main() -> None:
         read_counters()
     except NoCounters as error:
         sys.exit(f"runner: {error}")
+    claim_scratch()
     wake = wake_on_children()
     as_job(make_folders, Caps(file_bytes=0, open_files=64))
     preload()
