@@ -23,7 +23,17 @@ from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm
 from lmac.tools import Workspace
-from lmac_sandbox import Engine, EngineFailure, Keeper, Owner, Pool, Volume, reap, require_isolation
+from lmac_sandbox import (
+    Engine,
+    EngineFailure,
+    Keeper,
+    LastingKeeper,
+    Owner,
+    Pool,
+    Volume,
+    reap,
+    require_isolation,
+)
 
 SERVER_LOG_NAME = "model-server.log"
 
@@ -67,7 +77,13 @@ def start_sandbox(
         # Somebody else's leftovers are no reason not to run; `lmac clean` names them.
         journal.append("reap_failed", text=error.message)
     volume = stack.enter_context(Volume.create(engine, owner, config.store))
-    keeper = stack.enter_context(Keeper.start(engine, volume, image_id, owner, config.store))
+    keeper = stack.enter_context(
+        LastingKeeper(
+            lambda: Keeper.start(engine, volume, image_id, owner, config.store),
+            config.store.kind,
+            replaced=lambda reason: journal.append("keeper_replaced", text=reason),
+        )
+    )
     pool = stack.enter_context(Pool(engine, volume, image_id, owner, config.box, size=config.ready_boxes))
     checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory), config.tests.coverage)
     workspace = Workspace(FileStore(keeper), Evaluator(pool, checks))

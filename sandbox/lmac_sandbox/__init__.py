@@ -37,6 +37,7 @@ from lmac_sandbox.isolation import (
 )
 from lmac_sandbox.jobs import Job, JobResult, Output, Reading, printable_text
 from lmac_sandbox.keeper import FileEntry, Keeper
+from lmac_sandbox.lasting_keeper import LastingKeeper
 from lmac_sandbox.limits import Limits, StoreKind, StoreLimits
 from lmac_sandbox.owner import Owner
 from lmac_sandbox.policy import Reuse
@@ -78,6 +79,7 @@ __all__ = [
     "Job",
     "JobResult",
     "Keeper",
+    "LastingKeeper",
     "Limits",
     "LockChange",
     "Notice",

@@ -105,11 +105,11 @@ class Keeper:
             PathRejected: a path breaks a rule or clashes with another; nothing was written.
             StoreFull: a limit would be passed; nothing was written.
         """
-        batches = list(_batches({path: len(content) for path, content in files.items()}))
-        if len(batches) > 1:
+        groups = list(batches({path: len(content) for path, content in files.items()}))
+        if len(groups) > 1:
             self._ask("check", sizes={path: len(content) for path, content in files.items()})
         digest = ""
-        for batch in batches or [[]]:
+        for batch in groups or [[]]:
             contents = {path: base64.b64encode(files[path]).decode("ascii") for path in batch}
             digest = self._ask("write", files=contents).digest("digest")
         return digest
@@ -135,7 +135,7 @@ class Keeper:
     def read_all(self) -> Iterator[tuple[str, bytes]]:
         """Path and content of every file, sorted by path; memory holds some of them at a time."""
         sizes = {entry.path: entry.size_bytes for entry in self.list()}
-        for batch in _batches(sizes):
+        for batch in batches(sizes):
             yield from self.read_many(batch).items()
 
     def delete(self, path: str) -> str:
@@ -175,7 +175,8 @@ def _refuse(kind: str, message: str) -> NoReturn:
             raise EngineFailure(f"the keeper failed: {message}")
 
 
-def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+def batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Paths, sorted, in groups whose contents fit into one frame each."""
     batch: list[str] = []
     batch_bytes = 0
     for path in sorted(sizes):

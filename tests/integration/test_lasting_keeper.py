@@ -1,0 +1,116 @@
+"""A keeper that dies once is replaced with every file; the second death ends the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from lmac_sandbox import (
+    Box,
+    Engine,
+    EngineFailure,
+    Keeper,
+    LastingKeeper,
+    Limits,
+    Owner,
+    PathRejected,
+    StoreKind,
+    StoreLimits,
+    Volume,
+    store_digest,
+)
+
+pytestmark = pytest.mark.engine
+
+FILES = {f"pkg/m{n}.py": b"x = %d\n" % n for n in range(20)}
+TOLD: list[str] = []
+
+
+@pytest.fixture(params=list(StoreKind))
+def limits(request: pytest.FixtureRequest) -> StoreLimits:
+    return replace(StoreLimits(), kind=request.param)
+
+
+@pytest.fixture
+def volume(engine: Engine, owner: Owner, limits: StoreLimits) -> Iterator[Volume]:
+    with Volume.create(engine, owner, limits) as made:
+        yield made
+
+
+@pytest.fixture
+def keeper(
+    engine: Engine, volume: Volume, image_id: str, owner: Owner, limits: StoreLimits
+) -> Iterator[LastingKeeper]:
+    TOLD.clear()
+
+    def start() -> Keeper:
+        return Keeper.start(engine, volume, image_id, owner, limits)
+
+    with LastingKeeper(start, limits.kind, TOLD.append) as started:
+        for path, content in FILES.items():
+            started.write(path, content)
+        yield started
+
+
+def kill(engine: Engine, owner: Owner) -> None:
+    """As the kernel does that runs out of memory."""
+    for container_id in engine.containers(owner.labels("keeper")):
+        engine.remove_container(container_id)
+
+
+def test_a_keeper_that_died_is_replaced_once_and_no_file_is_lost(
+    keeper: LastingKeeper, engine: Engine, owner: Owner
+) -> None:
+    """No box holds the volume here, so a store in memory is empty by then."""
+    kill(engine, owner)
+
+    digest = keeper.write("main.py", b"on")
+
+    assert digest == store_digest(FILES | {"main.py": b"on"})
+    assert dict(keeper.read_all()) == FILES | {"main.py": b"on"}
+    assert len(TOLD) == 1
+
+    kill(engine, owner)
+    with pytest.raises(EngineFailure, match="for the second time"):
+        keeper.read("main.py")
+
+
+def test_what_a_box_still_holds_is_found_again(
+    keeper: LastingKeeper, engine: Engine, volume: Volume, image_id: str, owner: Owner
+) -> None:
+    box = Box.start(engine, volume, image_id, owner, Limits())
+    try:
+        kill(engine, owner)
+
+        assert keeper.delete("pkg/m0.py") == store_digest(dict(list(FILES.items())[1:]))
+        assert box.snapshot().store_digest == keeper.digest()
+    finally:
+        box.remove()
+
+
+def test_a_refusal_is_no_death(keeper: LastingKeeper) -> None:
+    with pytest.raises(PathRejected):
+        keeper.write("../up", b"")
+
+    assert keeper.digest() == store_digest(FILES)
+    assert TOLD == []
+
+
+def test_files_of_a_disk_that_are_gone_with_their_keeper_end_the_run(
+    engine: Engine, image_id: str, owner: Owner
+) -> None:
+    limits = replace(StoreLimits(), kind=StoreKind.DISK)
+    with Volume.create(engine, owner, limits) as volume, Volume.create(engine, owner, limits) as empty:
+        volumes = iter((volume, empty))
+
+        def start() -> Keeper:
+            return Keeper.start(engine, next(volumes), image_id, owner, limits)
+
+        with LastingKeeper(start, limits.kind) as keeper:
+            keeper.write("main.py", b"x")
+            kill(engine, owner)
+
+            with pytest.raises(EngineFailure, match=r"1 files were lost .* such as 'main\.py'"):
+                keeper.read("main.py")
