@@ -192,6 +192,12 @@ class Engine:
             found = client.api.volumes(filters={"label": _filters(labels)})
         return {item["Name"]: item.get("Labels") or {} for item in found.get("Volumes") or ()}
 
+    def images(self, labels: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+        """Id and labels of every image that carries these labels; see `containers`."""
+        with self.call("list images") as client:
+            found = client.api.images(filters={"label": _filters(labels)})
+        return {item["Id"]: item.get("Labels") or {} for item in found}
+
     def _connect(self) -> docker.DockerClient:
         import docker
 

@@ -33,6 +33,7 @@ from lmac_sandbox.image_layers import (
     write_wheel_layer,
 )
 from lmac_sandbox.image_load import load_image, remove_image
+from lmac_sandbox.owner import Owner
 from lmac_sandbox.packages import Progress, fetch, no_progress
 
 if TYPE_CHECKING:
@@ -191,7 +192,9 @@ def _stage(recipe: Recipe, engine: Engine, folder: Path, layers: Sequence[Path])
     archive_path = folder / "stage.tar"
     # Unique, so that a build from another cache on the same engine does not lose its stage to this one.
     suffix = f"-stage-{secrets.token_hex(4)}"
-    labels = {**recipe.labels, RECIPE_LABEL: f"{recipe.digest}{suffix}"}
+    # With an owner, so that the reaper finds what a build leaves that was killed here.
+    owner = Owner.current("image-build").labels("stage")
+    labels = {**recipe.labels, RECIPE_LABEL: f"{recipe.digest}{suffix}", **owner}
     _write(recipe, layers, labels, f"{recipe.tag}{suffix}", archive_path)
     stage_id = load_image(engine, archive_path)
     archive_path.unlink()

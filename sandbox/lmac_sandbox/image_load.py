@@ -69,8 +69,8 @@ def find_image(engine: Engine, reference: str) -> str:
             raise ImageNotFound(message, "build and load it with `lmac setup`") from error
 
 
-def remove_image(engine: Engine, image_id: str) -> None:
-    """Remove an image and its tags; one that is gone or in use is left as it is.
+def remove_image(engine: Engine, image_id: str) -> bool:
+    """Remove an image and its tags; False when it is gone or in use, and left as it is.
 
     Raises:
         EngineFailure: the engine does not answer as it should.
@@ -84,3 +84,5 @@ def remove_image(engine: Engine, image_id: str) -> None:
         except APIError as error:
             if error.status_code not in (404, 409):
                 raise
+            return False
+    return True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lmac_sandbox.image_load import remove_image
 from lmac_sandbox.owner import RUN, Owner, machine_id
 from lmac_sandbox.volume import remove_volume
 
@@ -24,12 +25,14 @@ class Reaped:
 
     containers: int
     volumes: int
+    images: int
+    """Of builds that were killed; finished images have no owner."""
     left_to_others: Mapping[str, int] = field(default_factory=dict)
-    """Host name to containers and volumes of that machine, which were left alone."""
+    """Host name to what that machine owns and what was left alone."""
 
 
 def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
-    """Remove containers and then volumes whose owners on this machine are surely dead.
+    """Remove containers, volumes and stages of image builds whose owners on this machine are surely dead.
 
     What another machine owns on a shared engine, or another pid namespace of this one, is left alone.
 
@@ -53,7 +56,8 @@ def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
 
     containers = _removed(doomed(engine.containers(OURS)), engine.remove_container)
     volumes = _removed(doomed(engine.volumes(OURS)), lambda name: remove_volume(engine, name))
-    return Reaped(containers, volumes, dict(left))
+    images = _removed(doomed(engine.images(OURS)), lambda image_id: remove_image(engine, image_id))
+    return Reaped(containers, volumes, images, dict(left))
 
 
 def _may_go(owner: Owner, hosts: Collection[str]) -> bool:

@@ -334,7 +334,7 @@ def test_clean_says_what_it_removed(tmp_path: Path) -> None:
     cleaned = Shell(tmp_path).lmac("clean", "--json")
 
     assert cleaned.code == 0
-    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes", "left_to_others"}
+    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes", "images", "left_to_others"}
 
 
 def test_doctor_warns_of_what_a_version_number_does_not_rule_out(tmp_path: Path, engine: Engine) -> None:

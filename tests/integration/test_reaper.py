@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lmac_sandbox import Engine, Keeper, Owner, StoreLimits, Volume, reap
+from lmac_sandbox.image_load import remove_image
 
 pytestmark = pytest.mark.engine
 
@@ -105,6 +109,28 @@ def test_what_a_named_machine_owns_goes_and_nothing_of_any_other(engine: Engine,
         assert reaped.left_to_others[other.host_name] == 1
         assert gone.name not in engine.volumes({})
         assert {left.name, living.name} <= engine.volumes({}).keys()
+
+
+def test_stages_of_dead_builds_go_and_those_of_living_ones_stay(engine: Engine, owner: Owner) -> None:
+    dead = replace(owner, pid=2**22 + 1)
+    stages = [stage_of(engine, one) for one in (dead, owner)]
+    try:
+        reaped = reap(engine)
+
+        assert reaped.images >= 1
+        assert [stage in engine.images({}) for stage in stages] == [False, True]
+    finally:
+        remove_image(engine, stages[1])
+
+
+def stage_of(engine: Engine, owner: Owner) -> str:
+    """An image as a killed build leaves it, but empty."""
+    labels = [f"LABEL {name}={json.dumps(value)}" for name, value in owner.labels("stage").items()]
+    empty = io.BytesIO()
+    with tarfile.open(fileobj=empty, mode="w"):
+        pass
+    told: str = engine.client.api.import_image_from_data(empty.getvalue(), changes=labels)
+    return str(json.loads(told.strip().splitlines()[-1])["status"])
 
 
 def test_an_owner_is_read_back_from_its_labels(owner: Owner) -> None:

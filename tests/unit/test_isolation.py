@@ -103,6 +103,12 @@ def test_root_that_is_root_of_the_host_is_remarked() -> None:
     assert "userns-remap" in remark.fix
 
 
+def test_what_podman_does_not_cap_is_remarked() -> None:
+    (remark,) = isolation_remarks(replace(FACTS, kind="podman"), PLAIN)
+
+    assert "in bytes and not in files" in remark.said
+
+
 @pytest.mark.parametrize("runtime", ["", "--privileged", "a b", "x\n", "../runc", "a" * 101])
 def test_a_runtime_that_no_engine_can_have_is_refused(runtime: str) -> None:
     with pytest.raises(ValueError, match="runtime is"):

@@ -19,7 +19,8 @@ def clean_engine(engine_url: str | None, hosts: Collection[str], as_json: bool) 
     if as_json:
         click.echo(terminal_json(asdict(reaped)))
         return 0
-    click.echo(f"removed {reaped.containers} containers and {reaped.volumes} volumes")
+    containers, volumes, images = reaped.containers, reaped.volumes, reaped.images
+    click.echo(f"removed {containers} containers, {volumes} volumes and {images} unfinished images")
     for host, count in sorted(reaped.left_to_others.items()):
         # A label of somebody else's, so shown escaped.
         name = printable(host) or "a machine without a name"
