@@ -83,8 +83,11 @@ def isolation_remarks(facts: EngineFacts, isolation: Isolation) -> tuple[Fault, 
     """What is no fault, but less or other than one may think."""
     found = []
     if _is_gvisor(facts, isolation):
-        said = "gVisor ignores our seccomp profile: system calls reach its own kernel, not the host's"
-        found.append(Fault(said, "nothing; use the engine's default runtime to have the profile apply"))
+        said = (
+            "gVisor ignores our seccomp profile and the caps on files of a scratch: system calls reach its own "
+            "kernel, not the host's, and what passes a cap of the whole box ends the box"
+        )
+        found.append(Fault(said, "nothing; with the engine's default runtime the profile applies"))
     if facts.kind == PODMAN:
         said = "Podman caps a box's scratch in bytes and not in files; the memory cap stops a flood of files"
         found.append(Fault(said, "use a Docker engine to have files capped as well"))
@@ -100,6 +103,12 @@ def _faults(facts: EngineFacts, isolation: Isolation) -> Iterator[Fault]:
         yield Fault(
             f"isolation.runtime is {isolation.runtime!r}, and the engine has only {known}",
             f"add {isolation.runtime} to `runtimes` of the engine's daemon.json, or set the key to null",
+        )
+    elif facts.kind == PODMAN and isolation.runtime not in (None, facts.default_runtime):
+        yield Fault(
+            f"isolation.runtime is {isolation.runtime!r}, and Podman's socket ignores it; "
+            f"its own is {facts.default_runtime}",
+            f"start it as `podman --runtime {isolation.runtime} system service`, or set the key to null",
         )
     if "seccomp" not in facts.security_names:
         yield Fault(

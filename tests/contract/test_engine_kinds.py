@@ -166,6 +166,39 @@ def test_a_job_has_no_network_no_capabilities_and_no_way_to_write_but_its_scratc
     assert answers["egress"]
 
 
+def test_what_the_policy_asks_for_is_in_force(box: Box, kind: Kind) -> None:
+    """Some engines leave out silently what they do not know."""
+    result = python(
+        box,
+        "import os, resource, socket\n"
+        "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
+        "print('privileges', status.get('NoNewPrivs', '1').strip(), socket.gethostname())\n"
+        "print('core', *resource.getrlimit(resource.RLIMIT_CORE))\n"
+        "shm = os.statvfs('/dev/shm')\nprint('shm', shm.f_blocks * shm.f_frsize)\n"
+        "mounts = [line.split() for line in open('/proc/self/mounts')]\n"
+        "for _, place, _, options, *_ in mounts:\n"
+        " if place in ('/scratch', '/tmp'): print(place, {'nosuid', 'nodev'} <= set(options.split(',')))\n"
+        "print('root', any(p == '/' and 'ro' in o.split(',') for _, p, _, o, *_ in mounts))\n"
+        "files = {'/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes': 'both', "
+        "'/sys/fs/cgroup/memory.swap.max': 'swap', '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': 'quota', "
+        "'/sys/fs/cgroup/cpu.max': 'quota'}\n"
+        "for file, name in files.items():\n"
+        " if os.path.exists(file): print(name, open(file).read().split()[0])\n"
+        "print('seccomp', status.get('Seccomp', '').strip())",
+    )
+
+    told = dict(line.split(maxsplit=1) for line in result.stdout.text().splitlines())
+    assert (told["privileges"], told["core"]) == ("1 box", "0 0"), result.stderr.text()
+    assert told["root"] == "True"
+    # gVisor knows none of these, and its processes are not the host's.
+    if kind.counts:
+        assert told["/scratch"] == told["/tmp"] == "True"
+        assert int(told["shm"]) == 8 * MIB
+        assert told["seccomp"] == "2"
+        assert told["quota"] == "100000"
+        assert told.get("both") == str(LIMITS.memory_bytes) or told.get("swap") == "0"
+
+
 def test_calls_that_reach_deep_into_the_kernel_are_not_allowed(box: Box, kind: Kind) -> None:
     """By our profile, or under gVisor by its own kernel. The numbers are the same on every architecture."""
     result = python(

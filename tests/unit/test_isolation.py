@@ -49,6 +49,7 @@ def test_an_engine_that_gives_everything_has_no_fault_and_no_remark() -> None:
     ("facts", "isolation", "words"),
     [
         (FACTS, Isolation("runsc"), ("isolation.runtime is 'runsc'", "only runc")),
+        (replace(FACTS, kind="podman", runtimes=("runc", "kata")), Isolation("kata"), ("'kata'", "ignores")),
         (replace(FACTS, security_options=()), PLAIN, ("no seccomp",)),
         (replace(FACTS, security_options=("name=noseccomp",)), PLAIN, ("no seccomp",)),
         (replace(FACTS, architecture="s390x"), PLAIN, ("'s390x'", "x86_64 and aarch64")),
