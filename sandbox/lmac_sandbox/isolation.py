@@ -84,8 +84,8 @@ def isolation_remarks(facts: EngineFacts, isolation: Isolation) -> tuple[Fault, 
     found = []
     if _is_gvisor(facts, isolation):
         said = (
-            "gVisor ignores our seccomp profile and the caps on files of a scratch: system calls reach its own "
-            "kernel, not the host's, and what passes a cap of the whole box ends the box"
+            "gVisor ignores our seccomp profile and the cap on files of a scratch: system calls reach its "
+            "own kernel, not the host's, and what passes a cap of the whole box ends the box"
         )
         found.append(Fault(said, "nothing; with the engine's default runtime the profile applies"))
     if facts.kind == PODMAN:
