@@ -65,6 +65,10 @@ class FileStore:
         """The digest of the whole store as last written."""
         return self._digest
 
+    def paths(self) -> tuple[str, ...]:
+        """Every file as last written, sorted."""
+        return tuple(sorted(self._paths))
+
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Those of the paths that are neither a file nor a folder of the store."""
         return tuple(

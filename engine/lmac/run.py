@@ -198,13 +198,19 @@ def _setting(order: RunOrder) -> Setting:
 def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _Progress) -> None:
     """Export the store as it stands, and judge it by the user's suite."""
     folder = order.folder / FILES_NAME
+    store_digest = sandbox.workspace.store.digest()
     try:
         progress.exported = export_files(sandbox.workspace.store, folder)
     except SandboxError:
         shutil.rmtree(folder, ignore_errors=True)
         with sandbox.rescued_store() as store:
             progress.exported = export_files(store, folder)
-    store_digest = sandbox.workspace.store.digest()
+            store_digest = store.digest()
+            if lost := store.missing(sandbox.workspace.store.paths()):
+                # A store in memory empties with its last container.
+                said = f"{len(lost)} files were lost with the store's keeper, such as {lost[0]!r}"
+                journal.append("store_lost", text=said)
+                progress.fail(Outcome.SANDBOX_FAILED, said, "give the machine more memory, or the store less")
     journal.append("exported", store_digest=store_digest, **asdict(progress.exported))
     judged = progress.outcome not in (None, Outcome.INTERRUPTED, Outcome.SANDBOX_FAILED)
     if order.acceptance is not None and judged:
