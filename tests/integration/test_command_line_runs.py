@@ -361,7 +361,7 @@ def test_a_runtime_that_the_engine_lacks_is_an_error_before_anything_starts(
 
 def test_the_policy_is_printed_without_an_engine_and_says_what_a_config_asks_for(tmp_path: Path) -> None:
     shell = Shell(tmp_path, {"DOCKER_HOST": "unix:///nonexistent/docker.sock"})
-    order = ("-k", "box.pids=33", "-k", "store.kind=disk", "-k", "isolation.runtime=runsc")
+    order = ("-k", "box.pids=33", "-k", "store.kind=disk", "-k", "isolation.runtime=crun")
 
     in_words = shell.lmac("sandbox", "policy", *order)
     as_json = shell.lmac("sandbox", "policy", *order, "--json")
@@ -369,7 +369,7 @@ def test_the_policy_is_printed_without_an_engine_and_says_what_a_config_asks_for
     assert (in_words.code, as_json.code) == (0, 0)
     policy = json.loads(as_json.stdout)
     assert policy["box"]["HostConfig"]["PidsLimit"] == 33
-    assert policy["box"]["HostConfig"]["Runtime"] == policy["keeper"]["HostConfig"]["Runtime"] == "runsc"
+    assert policy["box"]["HostConfig"]["Runtime"] == policy["keeper"]["HostConfig"]["Runtime"] == "crun"
     assert policy["volume"] == {}
     assert policy["seccomp"]["digest"] == seccomp_digest()
     assert policy["seccomp_profile"]["defaultAction"] == "SCMP_ACT_ERRNO"
