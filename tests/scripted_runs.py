@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from lmac.config import RunConfig
-from lmac.inputs import load_profile
+from lmac.inputs import load_checks, load_profile
 from lmac.journal import Event, read_blob, read_journal
 from lmac.program import Task
 from lmac.run import RunOrder
@@ -75,13 +75,15 @@ def scripted_order(
 ) -> RunOrder:
     """A run of a small task in a fresh folder, with small boxes."""
     settings = {"image": image_id, "box": SMALL_BOX, **(config or {})}
+    run_config = RunConfig.model_validate(settings)
     return RunOrder(
         task=Task(
             "Write doubling.py with double(number), pkg/halving.py with half(number), and tests.",
             "doubling",
         ),
-        config=RunConfig.model_validate(settings),
+        config=run_config,
         profile=load_profile(str(write_profile(folder, server.base_url, **profile))),
+        checks=load_checks(run_config).checks,
         image_id=image_id,
         folder=folder / "runs" / f"scripted-{secrets.token_hex(4)}",
         acceptance=acceptance,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from lmac.checks import LintCheck, python_checks
+from lmac.checks import Check
 from lmac.config import RunConfig
 from lmac.errors import ModelError, WeightsError
 from lmac.evaluator import Evaluator
@@ -61,7 +61,12 @@ class RunSandbox:
 
 
 def start_sandbox(
-    config: RunConfig, run_id: str, image_id: str, journal: Journal, stack: ExitStack
+    config: RunConfig,
+    checks: tuple[Check, ...],
+    run_id: str,
+    image_id: str,
+    journal: Journal,
+    stack: ExitStack,
 ) -> RunSandbox:
     """Start volume, keeper and pool; what dead runs of this machine left is removed first.
 
@@ -85,7 +90,6 @@ def start_sandbox(
         )
     )
     pool = stack.enter_context(Pool(engine, volume, image_id, owner, config.box, size=config.ready_boxes))
-    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory), config.tests.coverage)
     workspace = Workspace(FileStore(keeper), Evaluator(pool, checks))
     return RunSandbox(workspace, engine, volume, image_id, owner, config)
 

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from lmac.budget import BudgetLimits
-from lmac.checks.lint import ADVISORY_RULES, BLOCKING_RULES
+from lmac.checks import Rules
 from lmac.transitions import MachineLimits
 from lmac_sandbox import Isolation, Limits, StoreLimits
-
-
-class LintRules(BaseModel):
-    """Rules of ruff, by code or prefix."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    blocking: tuple[str, ...] = BLOCKING_RULES
-    """What keeps an instruction open."""
-    advisory: tuple[str, ...] = ADVISORY_RULES
-    """What is counted only."""
-
-    @field_validator("blocking", "advisory")
-    @classmethod
-    def _are_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
-        # Checked here, since ruff would refuse it only once a model has written files.
-        for rule in rules:
-            if not re.fullmatch(r"[A-Z]+[0-9]*", rule):
-                raise ValueError(f"{rule!r} is no rule: capital letters, then digits, such as F or E902")
-        return rules
 
 
 class SessionOptions(BaseModel):
@@ -50,8 +29,12 @@ class RunConfig(BaseModel):
     domain: Literal["codebase"] = "codebase"
     model: str = Field(default="qwen2.5-coder-1.5b", min_length=1)
     """A profile's name under `configs/models/`, or the path of a profile."""
-    image: str = Field(default="python", min_length=1)
-    """The name of a shipped image, or an image id of the engine (sha256:...)."""
+    checks: tuple[str, ...] = Field(default=("python",), min_length=1)
+    """Names of shipped check sets (`configs/checks/`), or paths of a user's own."""
+    rules: dict[str, Rules] = Field(default_factory=dict)
+    """By the check's name, in place of the rules of its entry."""
+    image: str | None = Field(default=None, min_length=1)
+    """The name of a shipped image, or an image id (sha256:...); None for the one that the check sets name."""
     engine_url: str | None = None
     """Of the Docker engine; None for DOCKER_HOST, else /var/run/docker.sock. Never a context of `docker`."""
     runs_folder: str = Field(default="runs", min_length=1)
@@ -62,7 +45,6 @@ class RunConfig(BaseModel):
     """Room for contents of files in the message that opens an instruction."""
     machine: MachineLimits = MachineLimits()
     budget: BudgetLimits = BudgetLimits()
-    lint: LintRules = LintRules()
     tests: SessionOptions = SessionOptions()
     isolation: Isolation = Isolation()
     """Beyond the policy that always holds; `lmac sandbox policy` prints it."""

@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     FAILED = "failed"
     NOTHING_TO_JUDGE = "nothing to judge"
     """No tests, no files: absence is no pass."""
+    NOT_APPLICABLE = "not applicable"
+    """No files for a check that a store may do without; another one has to pass."""
     BROKEN_OFF = "broken off"
     """The check itself did not come to its end: its `ending` says why."""
 
@@ -94,8 +96,9 @@ class Report:
 
     @property
     def green(self) -> bool:
-        """Every check passed, and there was at least one."""
-        return bool(self.results) and all(result.verdict is Verdict.PASSED for result in self.results)
+        """Every check that applies passed, and there was at least one."""
+        verdicts = [result.verdict for result in self.results if result.verdict is not Verdict.NOT_APPLICABLE]
+        return bool(verdicts) and all(verdict is Verdict.PASSED for verdict in verdicts)
 
     def result(self, check: str) -> CheckResult | None:
         """The verdict of the check of that name."""

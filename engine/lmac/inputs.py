@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmac.checks import CheckPlan, CheckSet, NamedSet, plan_checks
 from lmac.config import RunConfig
 from lmac.errors import ConfigError, SandboxFailure, WeightsError
 from lmac.models.profile import ModelProfile
@@ -120,6 +121,25 @@ def load_profile(name: str) -> ModelProfile:
         known = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
         raise ConfigError(f"model {name!r}: no such profile; shipped are {known}", "or name a profile's path")
     return validated(ModelProfile, parse_yaml(read_text(path, "model profile"), str(path)))
+
+
+def load_checks(config: RunConfig) -> CheckPlan:
+    """The checks of a run, and the image that holds their tools.
+
+    Raises:
+        ConfigError: there is no such set, it holds what no set holds, or the sets do not fit together.
+    """
+    return plan_checks([_load_set(name) for name in config.checks], config.rules, config.image, config.tests.coverage)
+
+
+def _load_set(name: str) -> NamedSet:
+    shipped = shipped_folder("configs") / "checks"
+    path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else shipped / f"{name}.yaml"
+    if path.parent == shipped and not path.is_file():
+        known = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+        raise ConfigError(f"checks {name!r}: no such check set; shipped are {known}", "or name a set's path")
+    content = validated(CheckSet, parse_yaml(read_text(path, "check set"), str(path)))
+    return NamedSet(name, path.resolve().parent == shipped.resolve(), content)
 
 
 def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | None:

@@ -70,7 +70,7 @@ def _line(result: CheckResult) -> str:
             said = f"{result.verdict.value}: {in_words(result.ending)}"
         case Verdict.NOTHING_TO_JUDGE:
             said = NO_TESTS if result.check == "tests" else "there is nothing to check"
-        case Verdict.PASSED | Verdict.FAILED:
+        case Verdict.PASSED | Verdict.FAILED | Verdict.NOT_APPLICABLE:
             said = result.verdict.value
     counts = []
     if result.check in ("tests", "acceptance") and (result.passed_count or result.failed_count):

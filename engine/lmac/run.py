@@ -21,6 +21,7 @@ from lmac.assembly import (
 from lmac.baseline import run_single_shot
 from lmac.briefing import Setting
 from lmac.budget import Budget
+from lmac.checks import Check
 from lmac.config import RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
@@ -50,6 +51,8 @@ class RunOrder:
     task: Task
     config: RunConfig
     profile: ModelProfile
+    checks: tuple[Check, ...]
+    """In the order in which they run; `inputs.load_checks` reads those of a config."""
     image_id: str
     folder: Path
     """Of this run alone; must not exist yet. Its name is the run's id."""
@@ -150,7 +153,7 @@ def _typed(progress: _Progress) -> Iterator[None]:
 
 def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> None:
     with ExitStack() as stack:
-        sandbox = start_sandbox(order.config, order.folder.name, order.image_id, journal, stack)
+        sandbox = start_sandbox(order.config, order.checks, order.folder.name, order.image_id, journal, stack)
         processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
         try:
             with _typed(progress):
@@ -226,6 +229,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "config": order.config.model_dump(mode="json"),
         "profile": order.profile.model_dump(mode="json"),
         "image_id": order.image_id,
+        "checks": [check.name for check in order.checks],
         "prompts_digest": shipped_prompts(order.config.domain).digest,
         "acceptance": sorted(order.acceptance or ()),
         "single_shot": order.single_shot,

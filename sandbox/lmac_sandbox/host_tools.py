@@ -18,6 +18,8 @@ LINE_LETTERS = 200
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 # The older tags that a wheel may carry and a current Debian can run.
 MANYLINUX_TAGS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_34")
+# Debian's own packages first: another vendor's source may carry a newer one of the same name.
+_PREFERENCES = "Package: *\nPin: release o=Debian\nPin-Priority: 990\n"
 _INSTALL_LINE = re.compile(r"^Inst (?P<name>\S+) \((?P<version>\S+) ")
 
 
@@ -73,6 +75,8 @@ class Apt:
             "Dir::State::status": self._folder / "status",
             "Dir::State::extended_states": self._folder / "extended_states",
             "Dir::Cache": self._folder / "cache",
+            "Dir::Etc::preferences": self._folder / "preferences",
+            "Dir::Etc::preferencesparts": "/dev/null",
             "APT::Architecture": self._architecture,
             "APT::Architectures": self._architecture,
             "APT::Install-Recommends": "false",
@@ -92,6 +96,7 @@ class Apt:
         for part in ("lists/partial", "cache/archives/partial"):
             (self._folder / part).mkdir(parents=True, exist_ok=True)
         (self._folder / "status").write_bytes(b"")
+        (self._folder / "preferences").write_text(_PREFERENCES, encoding="ascii")
         run_tool(["apt-get", *self._options(), "-q", "update"], self._folder)
         # A source that does not answer is only a warning of apt's.
         if not any((self._folder / "lists").glob("*Packages*")):

@@ -65,6 +65,8 @@ def _locked_deb(facts: Mapping[str, str]) -> LockedPackage:
 def _resolve_wheels(
     definition: ImageDefinition, architecture: str, cache_folder: Path
 ) -> list[LockedPackage]:
+    if not definition.python_packages:
+        return []
     with partial_folder(cache_folder) as folder:
         options = wheel_options(architecture, definition.python_version)
         pip_download(folder, [*options, *definition.python_packages])

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bench.figures import Measured, figure, seconds
 from bench.stage import MODULE, TESTS, Stage, staged
-from lmac.checks import LintCheck, python_checks
 from lmac.config import RunConfig
 from lmac.evaluator import Evaluator
+from lmac.inputs import load_checks
 from lmac_sandbox import Pool
 
 SAMPLES = 15
@@ -40,7 +40,7 @@ def verdict_ratio_to_host_pytest() -> Measured:
 @cache
 def _medians() -> tuple[float, float]:
     config = RunConfig()
-    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory))
+    checks = load_checks(config).checks
     with (
         tempfile.TemporaryDirectory() as folder,
         staged() as stage,

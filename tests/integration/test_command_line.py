@@ -73,7 +73,7 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "config no mapping": (CONFIG, ("task.md", "-c", "list.yaml"), ("list.yaml", "a mapping of keys")),
     "rule misspelt": (
         CONFIG,
-        ("task.md", "-k", "lint.blocking=[f401]"),
+        ("task.md", "-k", "rules.lint.blocking=[f401]"),
         ("'f401' is no rule", "next:"),
     ),
     "override without value": (CONFIG, ("task.md", "-k", "seed"), ("-k seed", "such as -k")),

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job_results import job_result
-from lmac.checks import python_checks
-from lmac.checks.lint import LintCheck
+from lmac.config import RunConfig
 from lmac.evaluation import in_words
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
+from lmac.inputs import load_checks
 from lmac.messages import Action
 from lmac.program import Instruction, Program
 from lmac.tools import (
@@ -64,7 +64,7 @@ class Bench:
         for path, content in files.items():
             self.keeper.write(path, content)
         self.boxes = ScriptedBoxes(self.keeper, result or job_result("out\n"))
-        evaluator = Evaluator(self.boxes, python_checks(LintCheck()))
+        evaluator = Evaluator(self.boxes, load_checks(RunConfig()).checks)
         self.workspace = Workspace(FileStore(self.keeper), evaluator, observation_characters=400)
 
     def call(self, name: str, **arguments: Any) -> ToolResult:

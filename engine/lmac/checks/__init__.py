@@ -1,15 +1,22 @@
-"""Checks of generated files: a job each, and a pure parser of its report."""
+"""Checks of generated files: each is data, a job for a box, and a pure parser of its report."""
 
 from __future__ import annotations
 
 from lmac.checks.check import Check
-from lmac.checks.lint import LintCheck
-from lmac.checks.syntax import SyntaxCheck
+from lmac.checks.command_check import CommandCheck
+from lmac.checks.definition import CheckDefinition, CheckSet, Rules
+from lmac.checks.sets import CheckPlan, NamedSet, plan_checks
 from lmac.checks.tests import AcceptanceCheck, TestCheck
 
-__all__ = ["AcceptanceCheck", "Check", "LintCheck", "SyntaxCheck", "TestCheck", "python_checks"]
-
-
-def python_checks(lint: LintCheck, measures_coverage: bool = False) -> tuple[Check, ...]:
-    """Syntax, lint and tests, in the order in which they run; what executes generated code comes last."""
-    return (SyntaxCheck(), lint, TestCheck(measures_coverage=measures_coverage))
+__all__ = [
+    "AcceptanceCheck",
+    "Check",
+    "CheckDefinition",
+    "CheckPlan",
+    "CheckSet",
+    "CommandCheck",
+    "NamedSet",
+    "Rules",
+    "TestCheck",
+    "plan_checks",
+]

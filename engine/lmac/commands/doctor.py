@@ -15,6 +15,7 @@ from lmac.config import RunConfig
 from lmac.errors import ExitCode, HostDiskFull, LmacError, ModelUnreachable, SandboxFailure
 from lmac.inputs import (
     cache_folder,
+    load_checks,
     load_config,
     load_profile,
     resolve_image,
@@ -77,7 +78,7 @@ def examine(
         def image() -> str:
             if not engines:
                 raise SandboxFailure("not looked at: no engine answers")
-            return resolve_image(engines[0], config.image, cache)
+            return resolve_image(engines[0], load_checks(config).image, cache)
 
         looks: list[tuple[str, Callable[[], str]]] = [("engine", engine), ("isolation", isolation)]
         looks += [("image", image), ("model", lambda: _model_said(profile, cache, environment))]

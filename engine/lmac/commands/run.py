@@ -18,6 +18,7 @@ from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.inputs import (
     cache_folder,
+    load_checks,
     load_config,
     load_profile,
     load_suite,
@@ -70,15 +71,17 @@ def _order(
     folder = Path(config.runs_folder) / (_checked_id(run_id) if run_id else _new_id(given.task.name))
     if os.path.lexists(folder):
         raise ConfigError(f"{folder} exists already", "choose another --id, or remove it")
+    plan = load_checks(config)
     cache = cache_folder(environment)
     weights = resolve_weights(profile, cache)
     with Engine.connect(config.engine_url) as engine:
         require_isolation(engine, config.isolation)
-        image_id = resolve_image(engine, config.image, cache)
+        image_id = resolve_image(engine, plan.image, cache)
     return RunOrder(
         task=given.task,
         config=config,
         profile=profile,
+        checks=plan.checks,
         image_id=image_id,
         folder=folder,
         weights=weights,

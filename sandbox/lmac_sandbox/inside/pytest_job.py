@@ -36,9 +36,11 @@ PRELOADED = (
 
 
 def preload() -> None:
-    """Import what sessions need. A module that this image's pytest does not have is left out."""
-    from _pytest.config import default_plugins
-
+    """Import what sessions need. What this image or its pytest does not have is left out."""
+    try:
+        from _pytest.config import default_plugins
+    except ModuleNotFoundError:
+        return
     for name in (*PRELOADED, *(f"_pytest.{plugin}" for plugin in default_plugins)):
         with suppress(ImportError):
             importlib.import_module(name)

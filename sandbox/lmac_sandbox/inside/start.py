@@ -1,4 +1,4 @@
-"""Start one of the in-container programs: `python3 -I -B /opt/lmac/inside/start.py runner|keeper|syntax`.
+"""Start one of the in-container programs: `python3 -I -B /opt/lmac/inside/start.py runner`.
 
 The package is loaded under a private name and without touching `sys.path`, so that a job forked from the
 runner may have modules called `inside` or `start` of its own.
@@ -12,7 +12,7 @@ import sys
 
 PACKAGE = "lmac_inside"
 FOLDER = "/opt/lmac/inside"
-ROLES = ("keeper", "runner", "syntax")
+ROLES = ("keeper", "matching", "node_tests", "runner", "syntax", "text")
 
 
 def load_package() -> None:

@@ -1,0 +1,169 @@
+"""The check that a definition describes: a job, and a verdict from what its parser read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, replace
+
+from lmac.checks.check import broken_off
+from lmac.checks.definition import (
+    RULES_PLACE,
+    CheckDefinition,
+    ParserName,
+    Program,
+    Severity,
+)
+from lmac.checks.parsers import PARSERS
+from lmac.checks.parsers.json_report import json_of
+from lmac.checks.said import MOST_FINDINGS, Ran, Said, Told, Unreadable, words_of
+from lmac.errors import SandboxFailure
+from lmac.evaluation import CheckResult, Finding, Verdict
+from lmac_sandbox import Ending, Job, JobResult, Reuse
+
+_START = ("/usr/bin/python3", "-I", "-B", "/opt/lmac/inside/start.py")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCheck:
+    """Runs a command of the image or one of our programs, and reads its report."""
+
+    definition: CheckDefinition
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def gates(self) -> bool:
+        return self.definition.gates
+
+    @property
+    def reuse(self) -> Reuse:
+        return self.definition.reuse
+
+    def job(self) -> Job:
+        return Job(self._argv(), wall_seconds=self.definition.wall_seconds)
+
+    def judge(self, result: JobResult) -> CheckResult:
+        if result.ending is not Ending.EXITED:
+            if result.ending is Ending.REJECTED and not self._is_of_the_store():
+                # The image's fault or the entry's, never the model's: it could correct nothing.
+                raise self._wrong_entry("cannot be started", result.stderr.text())
+            return broken_off(self.name, result)
+        try:
+            said = [self._read(ran) for ran in self._runs(result)]
+        except Unreadable as error:
+            return self._incomplete(result, str(error))
+        return self._judged(result, said)
+
+    def _argv(self) -> tuple[str, ...]:
+        definition = self.definition
+        rules = ",".join((*definition.rules.blocking, *definition.rules.advisory))
+        command = [argument.replace(RULES_PLACE, rules) for argument in definition.command]
+        if definition.program is Program.TEXT:
+            options = definition.options.model_dump() if definition.options else {}
+            return (*_START, "text", json.dumps({"files": definition.files, **options}))
+        if definition.program is not None:
+            return (*_START, definition.program.value)
+        if definition.files:
+            order = {"files": definition.files, "each_file": definition.each_file, "command": command}
+            return (*_START, "matching", json.dumps(order))
+        return tuple(command)
+
+    def _is_of_the_store(self) -> bool:
+        """Whether the command names a program that the model has to write first."""
+        program = self.definition.command[0] if self.definition.command else ""
+        return "/" in program and not program.startswith("/")
+
+    def _runs(self, result: JobResult) -> list[Ran]:
+        """The tool's own runs: one, or those that `matching` tells of."""
+        ran = Ran(result.exit_code or 0, result.stdout.head, result.stderr.head, bool(result.stdout.tail))
+        if not self.definition.files or self.definition.program is not None:
+            return [ran]
+        match json_of(ran):
+            case {"files": int(files), "runs": list(runs)} if ran.exit_code == 0:
+                return [_ran(one) for one in runs] if files > 0 else []
+            case _:
+                raise Unreadable("the program that runs the command told nothing")
+
+    def _read(self, ran: Ran) -> Said:
+        definition = self.definition
+        if ran.exit_code in definition.usage_exit_codes:
+            raise self._wrong_entry("is refused by its tool", words_of(ran, 300))
+        if definition.parser is ParserName.EXIT_CODE:
+            return PARSERS[definition.parser](ran)
+        allowed = (0,) if definition.program is not None else definition.exit_codes
+        if ran.exit_code not in allowed:
+            raise Unreadable(f"exit code {ran.exit_code}\n{words_of(ran)}")
+        said = PARSERS[definition.parser](ran)
+        if ran.exit_code != 0 and not said.told:
+            raise Unreadable(f"exit code {ran.exit_code} without a finding\n{words_of(ran)}")
+        return said
+
+    def _judged(self, result: JobResult, said: list[Said]) -> CheckResult:
+        findings = tuple(self._finding(one) for each in said for one in each.told)[:MOST_FINDINGS]
+        untold = sum(each.untold + len(each.told) for each in said) - len(findings)
+        if untold:
+            blocks = self.definition.severity is Severity.BLOCKING
+            findings = (*findings, Finding("", f"and {untold} more", blocks))
+        failed = sum(finding.blocking for finding in findings)
+        judged = CheckResult(
+            self.name,
+            Verdict.FAILED if failed else Verdict.PASSED,
+            result.ending,
+            findings,
+            sum(each.passed for each in said),
+            failed,
+            result.seconds,
+            # A tool that may run generated code, or be steered by it, passes on that code's word.
+            claimed=self.reuse is Reuse.SINGLE_USE,
+        )
+        if failed or any(each.judged is None or each.judged > 0 for each in said):
+            return judged
+        absent = Verdict.NOT_APPLICABLE if self.definition.optional else Verdict.NOTHING_TO_JUDGE
+        return replace(judged, verdict=absent)
+
+    def _finding(self, one: Told) -> Finding:
+        text = f"{one.rule} {one.text}" if one.rule and not one.text.startswith(one.rule) else one.text
+        return Finding(one.where, text, self._blocks(one))
+
+    def _blocks(self, one: Told) -> bool:
+        """The longest rule that fits decides; of equal ones the blocking one."""
+        by_prefix = self.definition.parser is ParserName.RUFF_JSON
+        rules = self.definition.rules
+        blocking = _fit(one.rule, rules.blocking, by_prefix)
+        advisory = _fit(one.rule, rules.advisory, by_prefix)
+        if blocking or advisory:
+            return blocking >= advisory
+        return self.definition.severity is Severity.BLOCKING and not one.remark
+
+    def _incomplete(self, result: JobResult, reason: str) -> CheckResult:
+        broken = broken_off(self.name, result, Ending.INCOMPLETE)
+        return replace(broken, findings=(Finding("", f"incomplete: {reason}"), *broken.findings))
+
+    def _wrong_entry(self, what: str, words: str) -> SandboxFailure:
+        said = f": {words.strip()[-300:]}" if words.strip() else ""
+        return SandboxFailure(
+            f"check {self.name} {what}{said}", f"correct the check's entry, `rules.{self.name}`, or the image"
+        )
+
+
+def _fit(rule: str, rules: tuple[str, ...], by_prefix: bool) -> int:
+    """Length of the longest rule that fits; 0 for none."""
+    return max((len(one) for one in rules if (rule.startswith(one) if by_prefix else rule == one)), default=0)
+
+
+def _ran(one: object) -> Ran:
+    match one:
+        case {"path": str(path), "exit_code": int(code), "stdout": str(out), "stderr": str(err), **rest}:
+            if not 0 <= code <= 255:
+                raise Unreadable(f"the command was ended by signal {-code}")
+            try:
+                stdout, stderr = base64.b64decode(out, validate=True), base64.b64decode(err, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise Unreadable("the program that runs the command told no base64") from error
+            return Ran(code, stdout, stderr, rest.get("cut") is not False, path)
+        case _:
+            raise Unreadable("the program that runs the command told something else")

@@ -1,0 +1,63 @@
+"""Run a command if there are files for it: once, or once a file; answers in JSON.
+
+The order is the first argument, as JSON: `files` (shell patterns), `each_file`, and `command`, in which
+`{file}` stands for a path. The answer: `{"files": n, "runs": [...]}`; each run has `path`, `exit_code` (below
+0: a signal), `stdout` and `stderr` in base64, and `cut`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import tempfile
+from typing import IO, Any
+
+from .patterns import matching_files
+
+STREAM_BYTES = 512 * 2**10
+"""Kept of stdout where a command runs once."""
+WORDS_BYTES = 4096
+"""Kept of stderr, and of both streams of a run for one file; the end of them."""
+MOST_WORDS = 50
+"""Runs that failed whose words are kept."""
+
+
+def main() -> None:
+    """Print the answer; exit code 0 whatever the command says."""
+    order = json.loads(sys.argv[1])
+    files = matching_files(order["files"])
+    command = [str(argument) for argument in order["command"]]
+    runs: list[dict[str, Any]] = []
+    if order["each_file"]:
+        failed = 0
+        for path in files:
+            # "./": no name of a file shall be an option of the command.
+            one = _run([argument.replace("{file}", f"./{path}") for argument in command], path, WORDS_BYTES)
+            failed += one["exit_code"] != 0
+            if one["exit_code"] == 0 or failed > MOST_WORDS:
+                one |= {"stdout": "", "stderr": ""}
+            runs.append(one)
+    elif files:
+        runs.append(_run(command, "", STREAM_BYTES))
+    json.dump({"files": len(files), "runs": runs}, sys.stdout)
+
+
+def _run(command: list[str], path: str, stream_bytes: int) -> dict[str, Any]:
+    # Files, not pipes: whoever keeps a pipe open would keep this program waiting.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False)
+        except OSError as error:
+            sys.exit(f"{command[0]}: {error.strerror}")
+        stdout, cut = _kept(out, stream_bytes)
+        stderr, _ = _kept(err, WORDS_BYTES)
+    return {"path": path, "exit_code": done.returncode, "stdout": stdout, "stderr": stderr, "cut": cut}
+
+
+def _kept(stream: IO[bytes], most_bytes: int) -> tuple[str, bool]:
+    """The last bytes in base64, and whether others were before them."""
+    size = stream.seek(0, 2)
+    stream.seek(max(size - most_bytes, 0))
+    return base64.b64encode(stream.read(most_bytes)).decode("ascii"), size > most_bytes
