@@ -32,6 +32,12 @@ def image_id(engine: Engine) -> str:
     return load_image(engine, build_image(IMAGES / "python", CACHE, engine).archive_path)
 
 
+@pytest.fixture(scope="session")
+def node_image_id(engine: Engine) -> str:
+    """The image of JavaScript."""
+    return load_image(engine, build_image(IMAGES / "node", CACHE, engine).archive_path)
+
+
 @pytest.fixture
 def owner() -> Owner:
     """This process, with a run of its own for each test."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from lmac.checks import Check, LintCheck, SyntaxCheck, TestCheck
+from lmac.checks import Check
+from lmac.config import RunConfig
 from lmac.evaluation import CheckResult, Verdict
+from lmac.inputs import load_checks
 from lmac_sandbox import Box, Keeper
 
 pytestmark = pytest.mark.engine
 
+SHIPPED = {check.name: check for check in load_checks(RunConfig()).checks}
 UNDEFINED = "def f():\n    return nowhere\n"
 FAILING = "def test_it():\n    assert False\n"
 PASSING = "def test_it():\n    assert True\n"
@@ -38,14 +41,14 @@ def judged(check: Check, keeper: Keeper, box: Box, files: dict[str, str]) -> Che
 def test_an_undefined_name_is_found_wherever_it_hides(
     keeper: Keeper, box: Box, files: dict[str, str]
 ) -> None:
-    result = judged(LintCheck(), keeper, box, files)
+    result = judged(SHIPPED["lint"], keeper, box, files)
 
     assert result.verdict is Verdict.FAILED
     assert "nowhere" in result.findings[0].text
 
 
 def test_what_does_not_compile_is_named_with_its_line(keeper: Keeper, box: Box) -> None:
-    result = judged(SyntaxCheck(), keeper, box, {"a.py": "x = 1\n", "b/c.py": "x = 1\ndef f(:\n"})
+    result = judged(SHIPPED["syntax"], keeper, box, {"a.py": "x = 1\n", "b/c.py": "x = 1\ndef f(:\n"})
 
     assert result.verdict is Verdict.FAILED
     assert (result.passed_count, result.failed_count) == (1, 1)
@@ -53,7 +56,7 @@ def test_what_does_not_compile_is_named_with_its_line(keeper: Keeper, box: Box) 
 
 
 def test_a_store_without_python_files_is_no_pass(keeper: Keeper, box: Box) -> None:
-    assert judged(SyntaxCheck(), keeper, box, {"a.txt": "x"}).verdict is Verdict.NOTHING_TO_JUDGE
+    assert judged(SHIPPED["syntax"], keeper, box, {"a.txt": "x"}).verdict is Verdict.NOTHING_TO_JUDGE
 
 
 @pytest.mark.parametrize("folder", ["build", "dist", "venv", "node_modules", ".hidden"])
@@ -62,7 +65,7 @@ def test_a_failing_test_is_found_in_folders_that_pytest_passes_over(
 ) -> None:
     files = {"test_good.py": PASSING, f"{folder}/test_bad.py": FAILING}
 
-    assert judged(TestCheck(), keeper, box, files).verdict is Verdict.FAILED
+    assert judged(SHIPPED["tests"], keeper, box, files).verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize(
@@ -79,4 +82,4 @@ def test_the_stores_own_pytest_configuration_has_no_effect(
 ) -> None:
     files = {"test_good.py": PASSING, "test_bad.py": FAILING, name: text}
 
-    assert judged(TestCheck(), keeper, box, files).verdict is Verdict.FAILED
+    assert judged(SHIPPED["tests"], keeper, box, files).verdict is Verdict.FAILED

@@ -12,16 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job_results import Event, collected, finished, job_result, of_test
-from lmac.checks import AcceptanceCheck, Check, LintCheck, SyntaxCheck, TestCheck, python_checks
+from lmac.checks import AcceptanceCheck, Check, TestCheck
 from lmac.checks.session import MOST_FINDINGS, MOST_TESTS, canonical
+from lmac.config import RunConfig
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, FileCoverage, Finding, Verdict
+from lmac.inputs import load_checks
 from lmac_sandbox import Ending, JobResult, Notice, NoticeKind, Output, Reading
 
 CLEAN_SESSION = (collected("t.py::a"), of_test("t.py::a"), finished())
+SHIPPED = {check.name: check for check in load_checks(RunConfig()).checks}
+SARIF = '{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "ty"}}, "results": []}]}'
 CLEAN: dict[str, tuple[Check, JobResult]] = {
-    "syntax": (SyntaxCheck(), job_result('{"files": 2, "faults": []}')),
-    "lint": (LintCheck(), job_result("[]")),
+    "syntax": (SHIPPED["syntax"], job_result('{"files": 2, "faults": []}')),
+    "lint": (SHIPPED["lint"], job_result("[]")),
+    "types": (SHIPPED["types"], job_result(SARIF)),
     "tests": (TestCheck(), job_result(events=CLEAN_SESSION)),
     "acceptance": (AcceptanceCheck(), job_result(events=CLEAN_SESSION)),
 }
@@ -52,6 +57,10 @@ def test_the_clean_case_is_a_pass_without_findings(name: str) -> None:
 @pytest.mark.parametrize("ending", BROKEN)
 def test_no_ending_but_an_exit_is_ever_a_pass(name: str, ending: Ending) -> None:
     check, result = CLEAN[name]
+    if ending is Ending.REJECTED and name not in ("tests", "acceptance"):
+        with pytest.raises(SandboxFailure, match=rf"{name} cannot be started: last words"):
+            check.judge(with_ending(result, ending))
+        return
     judged = check.judge(with_ending(result, ending))
 
     assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, ending)
@@ -62,11 +71,13 @@ def test_no_ending_but_an_exit_is_ever_a_pass(name: str, ending: Ending) -> None
 @pytest.mark.parametrize("exit_code", [1, 3, 4, 5, 70, 120, 137, 255])
 def test_an_exit_code_that_disagrees_is_no_pass(name: str, exit_code: int) -> None:
     check, result = CLEAN[name]
+    judged = check.judge(with_ending(result, Ending.EXITED, exit_code))
 
-    assert check.judge(with_ending(result, Ending.EXITED, exit_code)).verdict is not Verdict.PASSED
+    assert judged.verdict is not Verdict.PASSED
+    assert not judged.findings or "exit code" in judged.findings[0].text or name in ("tests", "acceptance")
 
 
-@pytest.mark.parametrize("name", ["syntax", "lint"])
+@pytest.mark.parametrize("name", ["syntax", "lint", "types"])
 @pytest.mark.parametrize(
     "stdout", ["", "null", "{}", "[{}]", "[[]]", "{", '{"files": 1}', "[" * 100_000, "Traceback", "[] []"]
 )
@@ -76,7 +87,7 @@ def test_an_answer_of_another_form_is_incomplete(name: str, stdout: str) -> None
     assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
 
 
-@pytest.mark.parametrize("name", ["syntax", "lint"])
+@pytest.mark.parametrize("name", ["syntax", "lint", "types"])
 def test_an_answer_that_was_cut_is_incomplete(name: str) -> None:
     cut = Output(b"[", b"]", 100_000)
     result = JobResult(Ending.EXITED, 0, None, cut, Output(b"", b"", 0), (), 0.1, 0)
@@ -303,7 +314,7 @@ def test_a_failure_s_text_is_the_same_in_every_run() -> None:
 
 def test_syntax_names_each_fault_by_path_and_line() -> None:
     faults = [{"path": "a.py", "line": 3, "text": "invalid syntax: x ="}]
-    judged = SyntaxCheck().judge(job_result(json.dumps({"files": 2, "faults": faults})))
+    judged = SHIPPED["syntax"].judge(job_result(json.dumps({"files": 2, "faults": faults})))
 
     assert judged.findings == (Finding("a.py:3", "invalid syntax: x ="),)
     assert (judged.verdict, judged.passed_count, judged.failed_count) == (Verdict.FAILED, 1, 1)
@@ -319,15 +330,15 @@ def test_syntax_names_each_fault_by_path_and_line() -> None:
     ],
 )
 def test_syntax_of_no_files_or_of_a_strange_answer_is_no_pass(answer: Any, verdict: Verdict) -> None:
-    assert SyntaxCheck().judge(job_result(json.dumps(answer))).verdict is verdict
+    assert SHIPPED["syntax"].judge(job_result(json.dumps(answer))).verdict is verdict
 
 
-def linted(*codes: str | None, check: LintCheck | None = None) -> CheckResult:
+def linted(*codes: str | None, check: Check | None = None) -> CheckResult:
     found = [
         {"code": code, "filename": "/scratch/subject/pkg/a.py", "message": "said", "location": {"row": 7}}
         for code in codes
     ]
-    return (check or LintCheck()).judge(job_result(json.dumps(found)))
+    return (check or SHIPPED["lint"]).judge(job_result(json.dumps(found)))
 
 
 def test_lint_fails_on_what_blocks_and_passes_with_remarks() -> None:
@@ -359,21 +370,22 @@ def test_a_diagnostic_that_no_rule_names_blocks(code: str | None) -> None:
 def test_of_two_rules_that_fit_the_longer_one_counts(
     blocking: tuple[str, ...], advisory: tuple[str, ...], verdict: Verdict
 ) -> None:
-    assert linted("F821", check=LintCheck(blocking, advisory)).verdict is verdict
+    rules = {"lint": {"blocking": blocking, "advisory": advisory}}
+    check = load_checks(RunConfig.model_validate({"rules": rules})).checks[1]
+
+    assert linted("F821", check=check).verdict is verdict
 
 
 def test_rules_that_ruff_does_not_know_are_a_fault_of_the_config() -> None:
     with pytest.raises(SandboxFailure, match="XYZ") as error:
-        LintCheck().judge(job_result(stderr="error: invalid value 'XYZ'", exit_code=2))
+        SHIPPED["lint"].judge(job_result(stderr="error: invalid value 'XYZ'", exit_code=2))
 
-    assert "lint" in error.value.next_step
+    assert "rules.lint" in error.value.next_step
 
 
 def test_what_executes_generated_code_comes_last() -> None:
-    names = [check.name for check in python_checks(LintCheck())]
-
-    assert names == ["syntax", "lint", "tests"]
-    assert [check.gates for check in python_checks(LintCheck())] == [True, False, False]
+    assert list(SHIPPED) == ["syntax", "lint", "types", "tests"]
+    assert [check.gates for check in SHIPPED.values()] == [True, False, False, False]
 
 
 JUDGES: list[Callable[[JobResult], CheckResult]] = [check.judge for check, _ in CLEAN.values()]

@@ -118,7 +118,8 @@ def _result(
         return _one(path, os.path.basename(path), 1, "no tests" if passed else "failed", said)
     for kind in ("skip", "todo"):
         if event.get(kind) not in (None, False):
-            return _one(path, name, line, "skipped" if kind == "skip" else kind, str(event[kind]))
+            why = event[kind] if isinstance(event[kind], str) else ""
+            return _one(path, name, line, "skipped" if kind == "skip" else kind, why)
     if event.get("suite"):
         return None if passed else _one(path, name, line, "failed", text)
     return _one(path, name, line, "passed" if passed else "failed", "" if passed else text)

@@ -32,6 +32,8 @@ def main() -> None:
     role = sys.argv[1] if len(sys.argv) > 1 else ""
     if role not in ROLES:
         sys.exit(f"usage: start.py {'|'.join(ROLES)}")
+    # The program finds its own arguments where any program does.
+    del sys.argv[1]
     load_package()
     importlib.import_module(f"{PACKAGE}.{role}").main()
 

@@ -58,10 +58,10 @@ class _Reader:
         if name == "testcase":
             self._open_case(attributes)
         elif name in _FAULTS and self._path[-2] == "testcase":
-            if not self._kind:
+            first, self._kind = not self._kind, self._kind or name
+            if first:
                 self._room = _TEXT_CHARACTERS
                 self.text(f"{name}: {attributes.get('message', '')[:_TEXT_CHARACTERS]}\n")
-            self._kind = self._kind or name
 
     def text(self, text: str) -> None:
         if self._kind and self._room > 0:

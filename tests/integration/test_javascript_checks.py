@@ -1,0 +1,141 @@
+"""The shipped checks of JavaScript, run for real on good files and on files that try to get round them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from check_stage import CheckStage, check_stage
+from lmac.config import RunConfig
+from lmac.evaluation import Verdict
+from lmac.inputs import load_checks
+from lmac_sandbox import Ending, Engine
+
+pytestmark = pytest.mark.engine
+
+SUM = "module.exports = (a, b) => a + b;\n"
+HEAD = "const test = require('node:test');\nconst assert = require('node:assert');\n"
+PASSING = f"{HEAD}const sum = require('./sum');\ntest('adds', () => assert.equal(sum(1, 2), 3));\n"
+GOOD = {"sum.js": SUM, "sum.test.js": PASSING}
+
+
+@pytest.fixture(scope="module")
+def stage(engine: Engine, node_image_id: str) -> Iterator[CheckStage]:
+    checks = load_checks(RunConfig(checks=("javascript",))).checks
+    with check_stage(engine, node_image_id, checks) as made:
+        yield made
+
+
+def test_a_good_store_is_green_and_its_tests_are_a_claim(stage: CheckStage) -> None:
+    suites = (
+        "import { describe, it } from 'node:test';\n"
+        "describe('group', () => { it('a', () => {}); it('b', async () => { await null; }); });\n"
+    )
+    report = stage.report({**GOOD, "test/more.mjs": suites})
+
+    assert report.green, report
+    syntax, tests = report.results
+    assert (syntax.check, syntax.passed_count, syntax.claimed) == ("syntax", 3, False)
+    assert (tests.check, tests.passed_count, tests.failed_count, tests.claimed) == ("tests", 3, 0, True)
+
+
+def test_what_does_not_parse_is_named_and_nothing_else_runs(stage: CheckStage) -> None:
+    report = stage.report({**GOOD, "lib/bad.mjs": "export const = 1;\n", "-e.js": "let x = 1;\n"})
+
+    assert [result.check for result in report.results] == ["syntax"]
+    assert report.results[0].verdict is Verdict.FAILED
+    assert report.results[0].findings[0].where == "lib/bad.mjs"
+    assert "SyntaxError" in report.results[0].findings[0].text
+
+
+def test_the_syntax_check_executes_nothing(stage: CheckStage) -> None:
+    trap = "process.exit(1);\n"
+
+    assert stage.result({**GOOD, "a.js": trap, "b.mjs": trap}, "syntax").verdict is Verdict.PASSED
+
+
+def test_a_store_without_files_or_tests_is_nothing_to_judge(stage: CheckStage) -> None:
+    assert stage.result({"a.txt": "x"}, "syntax").verdict is Verdict.NOTHING_TO_JUDGE
+    assert stage.result({"sum.js": SUM}, "tests").verdict is Verdict.NOTHING_TO_JUDGE
+
+
+NOT_PASSED = {
+    "failing": ("test('a', () => assert.equal(1, 2));", "failed: a"),
+    "throwing outside": ("test('a', () => {});\nthrow new Error('boom');", "boom"),
+    "skipped": ("test('a', { skip: 'later' }, () => {});", "skipped: a"),
+    "todo": ("test('a', { todo: true }, () => {});", "todo: a"),
+    "skipped inside": ("test('a', (t) => { t.skip(); });", "skipped: a"),
+    "exit before any": ("test('a', () => { process.exit(0); });\ntest('b', () => {});", "never run: b"),
+    "left without a word": ("test('a', () => { process.reallyExit(0); });", "never run: a"),
+    "killed": ("test('a', () => { process.kill(process.pid, 'SIGKILL'); });", "SIGKILL"),
+    "never called": ("if (false) test('a', () => {});\ntest('b', () => {});", "never run: a"),
+    "promise without end": ("test('a', () => new Promise(() => {}));", "a"),
+    "no test within": ("// only a comment", "without telling of a test"),
+    "printed": ("console.log('TAP version 13\\nok 1 - a\\n1..1');", "without telling of a test"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PASSED)
+def test_a_test_that_did_not_pass_is_never_a_pass(stage: CheckStage, name: str) -> None:
+    body, said = NOT_PASSED[name]
+    result = stage.result({**GOOD, "other.test.js": f"{HEAD}{body}\n"}, "tests")
+
+    assert result.verdict in (Verdict.FAILED, Verdict.BROKEN_OFF)
+    assert any(said in finding.text for finding in result.findings), result.findings
+
+
+def test_a_failing_test_is_found_in_any_folder(stage: CheckStage) -> None:
+    for folder in ("node_modules/x", ".hidden", "build"):
+        failing = f"{HEAD}test('bad', () => assert.fail('no'));\n"
+        assert stage.result({**GOOD, f"{folder}/a.test.js": failing}, "tests").verdict is Verdict.FAILED
+
+
+def test_scripts_and_options_of_the_store_have_no_effect(stage: CheckStage) -> None:
+    package = '{"scripts": {"test": "exit 0", "pretest": "exit 0"}}'
+    bad = f"{HEAD}test('bad', () => assert.fail('no'));\n"
+    rc = "test-only=true\nnode-options=--test-name-pattern=good\n"
+    files = {**GOOD, "package.json": package, ".npmrc": rc, ".noderc": rc, "bad.test.js": bad}
+
+    assert stage.result(files, "tests").verdict is Verdict.FAILED
+
+
+def test_a_test_process_gets_neither_the_pipe_nor_its_name(stage: CheckStage) -> None:
+    # Both ends of node's own pipes are here; of an inherited one there would be a single end.
+    body = (
+        "const fs = require('node:fs');\n"
+        "test('sees nothing', () => {\n"
+        "  assert.equal(process.env.LMAC_EVENTS, undefined);\n"
+        "  const ends = {};\n"
+        "  for (const fd of fs.readdirSync('/proc/self/fd')) {\n"
+        "    let place = '';\n"
+        "    try { place = fs.readlinkSync(`/proc/self/fd/${fd}`); } catch { continue; }\n"
+        "    if (fd > 2 && place.startsWith('pipe:')) (ends[place] ??= []).push(fd);\n"
+        "  }\n"
+        "  for (const fds of Object.values(ends)) assert.equal(fds.length, 2, fds);\n"
+        "});\n"
+    )
+    assert stage.result({"a.test.js": f"{HEAD}{body}"}, "tests").verdict is Verdict.PASSED
+
+
+def test_node_runs_under_the_default_limits(stage: CheckStage) -> None:
+    body = (
+        "const { Worker } = require('node:worker_threads');\n"
+        "test('workers', async () => {\n"
+        "  const one = () => new Promise((done) => {\n"
+        "    new Worker('1 + 1', { eval: true }).on('exit', done);\n"
+        "  });\n"
+        "  assert.deepEqual(await Promise.all([one(), one(), one()]), [0, 0, 0]);\n"
+        "});\n"
+        "test('memory', () => { assert.equal(Buffer.alloc(64 << 20, 1).length, 64 << 20); });\n"
+    )
+    result = stage.result({"a.test.js": f"{HEAD}{body}"}, "tests")
+
+    assert (result.verdict, result.ending) == (Verdict.PASSED, Ending.EXITED), result.findings
+
+
+def test_a_memory_bomb_is_out_of_memory(stage: CheckStage) -> None:
+    body = "const all = [];\ntest('bomb', () => { for (;;) all.push(Buffer.alloc(16 << 20, 1)); });\n"
+    result = stage.result({"a.test.js": f"{HEAD}{body}"}, "tests")
+
+    assert (result.verdict, result.ending) == (Verdict.BROKEN_OFF, Ending.OUT_OF_MEMORY)
