@@ -1,4 +1,4 @@
-"""Parsers of reports: what tools write is read; whatever else comes is unreadable, soon and in little room."""
+"""Parsers of reports: what tools write is read; whatever else comes is unreadable, soon, in little room."""
 
 from __future__ import annotations
 

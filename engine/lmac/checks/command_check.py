@@ -67,10 +67,15 @@ class CommandCheck:
             return (*_START, "text", json.dumps({"files": definition.files, **options}))
         if definition.program is not None:
             return (*_START, definition.program.value)
-        if definition.files:
-            order = {"files": definition.files, "each_file": definition.each_file, "command": command}
+        if self._is_wrapped():
+            order: dict[str, object] = {"files": definition.files or ("*",), "command": command}
+            order |= {"each_file": definition.each_file, "report": definition.writes_report}
             return (*_START, "matching", json.dumps(order))
         return tuple(command)
+
+    def _is_wrapped(self) -> bool:
+        """Whether our program `matching` runs the command and tells of it."""
+        return bool(self.definition.command) and bool(self.definition.files or self.definition.writes_report)
 
     def _is_of_the_store(self) -> bool:
         """Whether the command names a program that the model has to write first."""
@@ -80,7 +85,7 @@ class CommandCheck:
     def _runs(self, result: JobResult) -> list[Ran]:
         """The tool's own runs: one, or those that `matching` tells of."""
         ran = Ran(result.exit_code or 0, result.stdout.head, result.stderr.head, bool(result.stdout.tail))
-        if not self.definition.files or self.definition.program is not None:
+        if not self._is_wrapped():
             return [ran]
         match json_of(ran):
             case {"files": int(files), "runs": list(runs)} if ran.exit_code == 0:

@@ -17,6 +17,8 @@ RULES_PLACE = "{rules}"
 """In a command: stands for all rules of the entry, joined by commas."""
 FILE_PLACE = "{file}"
 """In a command that runs once a file: stands for the file's path."""
+REPORT_PLACE = "{report}"
+"""In a command: stands for a file outside the store's copy, which is read instead of stdout afterwards."""
 RESERVED_NAMES = frozenset({"acceptance", "sandbox"})
 """Names that reports give themselves."""
 
@@ -114,7 +116,7 @@ class CheckDefinition(_Section):
     """Program and arguments; no shell is involved. It runs in a copy of the store."""
     program: Program | None = None
     parser: ParserName
-    """Reads stdout; a tool that only writes files can be given /dev/stdout as its report."""
+    """Reads stdout, or the file that the tool was given for `{report}`."""
     severity: Severity = Severity.BLOCKING
     gates: bool = False
     """Whether the checks after it are pointless when it does not pass."""
@@ -135,6 +137,11 @@ class CheckDefinition(_Section):
     rules: Rules = Rules()
     options: TextOptions | None = None
     """For `text`."""
+
+    @property
+    def writes_report(self) -> bool:
+        """Whether the tool is given a file for its report."""
+        return any(REPORT_PLACE in argument for argument in self.command)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -162,6 +169,8 @@ class CheckDefinition(_Section):
         named = any(FILE_PLACE in argument for argument in self.command)
         if self.each_file != named:
             raise ValueError("`each_file` and {file} in the command go together")
+        if self.each_file and self.writes_report:
+            raise ValueError("{report} is for a command that runs once")
         if self.each_file and not (self.files and self.parser is ParserName.EXIT_CODE):
             raise ValueError("`each_file` needs `files` and the parser exit_code")
         if self.optional and (self.gates or not self.files):

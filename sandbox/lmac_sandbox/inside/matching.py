@@ -1,8 +1,9 @@
 """Run a command if there are files for it: once, or once a file; answers in JSON.
 
-The order is the first argument, as JSON: `files` (shell patterns), `each_file`, and `command`, in which
-`{file}` stands for a path. The answer: `{"files": n, "runs": [...]}`; each run has `path`, `exit_code` (below
-0: a signal), `stdout` and `stderr` in base64, and `cut`.
+The order is the first argument, as JSON: `files` (shell patterns); `command`; `each_file`: `{file}` in it stands
+for a path; `report`: `{report}` in it stands for a file that is read instead of stdout. The answer:
+`{"files": n, "runs": [...]}`; each run has `path`, `exit_code` (below 0: a signal), `stdout` and `stderr` in
+base64, and `cut`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from typing import IO, Any
 
 from .patterns import matching_files
+from .tree import Tree
 
 STREAM_BYTES = 512 * 2**10
 """Kept of stdout where a command runs once."""
@@ -34,14 +36,36 @@ def main() -> None:
         failed = 0
         for path in files:
             # "./": no name of a file shall be an option of the command.
-            one = _run([argument.replace("{file}", f"./{path}") for argument in command], path, WORDS_BYTES)
+            one = _run(_with(command, "{file}", f"./{path}"), path, WORDS_BYTES)
             failed += one["exit_code"] != 0
             if one["exit_code"] == 0 or failed > MOST_WORDS:
                 one |= {"stdout": "", "stderr": ""}
             runs.append(one)
+    elif files and order["report"]:
+        runs.append(_run_with_report(command))
     elif files:
         runs.append(_run(command, "", STREAM_BYTES))
     json.dump({"files": len(files), "runs": runs}, sys.stdout)
+
+
+def _with(command: list[str], place: str, value: str) -> list[str]:
+    return [argument.replace(place, value) for argument in command]
+
+
+def _run_with_report(command: list[str]) -> dict[str, Any]:
+    """A run whose `stdout` is the report that it left; none left is an empty one."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = _run(_with(command, "{report}", f"{folder}/report"), "", WORDS_BYTES)
+        one |= {"stdout": "", "cut": False}
+        tree = Tree(folder)
+        try:
+            report = tree.read("report", STREAM_BYTES)
+        except OSError:
+            return one
+        finally:
+            tree.close()
+        content = base64.b64encode(report).decode("ascii")
+        return one | {"stdout": content, "cut": len(report) > STREAM_BYTES}
 
 
 def _run(command: list[str], path: str, stream_bytes: int) -> dict[str, Any]:
