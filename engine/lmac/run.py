@@ -21,7 +21,7 @@ from lmac.assembly import (
 from lmac.baseline import run_single_shot
 from lmac.briefing import Setting
 from lmac.budget import Budget
-from lmac.checks import Check
+from lmac.checks import Check, described
 from lmac.config import RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
@@ -229,7 +229,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "config": order.config.model_dump(mode="json"),
         "profile": order.profile.model_dump(mode="json"),
         "image_id": order.image_id,
-        "checks": [check.name for check in order.checks],
+        "checks": [described(check) for check in order.checks],
         "prompts_digest": shipped_prompts(order.config.domain).digest,
         "acceptance": sorted(order.acceptance or ()),
         "single_shot": order.single_shot,

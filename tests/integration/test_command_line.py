@@ -127,7 +127,7 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "image name unknown": (
         CONFIG,
         ("task.md", "-k", "model=./server.yaml", "-k", "image=ruby"),
-        ("'ruby'", "shipped are python", "next:"),
+        ("'ruby'", "shipped are node, python", "next:"),
     ),
 }
 

@@ -40,6 +40,10 @@ def test_a_good_store_is_green_and_its_tests_are_a_claim(stage: CheckStage) -> N
     assert (tests.check, tests.passed_count, tests.failed_count, tests.claimed) == ("tests", 3, 0, True)
 
 
+def test_the_image_is_small(engine: Engine, node_image_id: str) -> None:
+    assert engine.client.images.get(node_image_id).attrs["Size"] < 170_000_000
+
+
 def test_what_does_not_parse_is_named_and_nothing_else_runs(stage: CheckStage) -> None:
     report = stage.report({**GOOD, "lib/bad.mjs": "export const = 1;\n", "-e.js": "let x = 1;\n"})
 

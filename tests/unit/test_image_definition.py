@@ -17,6 +17,7 @@ from lmac_sandbox.image_definition import (
 )
 
 SHIPPED = Path(__file__).parents[2] / "images" / "python"
+IMAGES = sorted(path.parent for path in SHIPPED.parent.glob("*/image.yaml"))
 DASH = LockedPackage(
     kind=PackageKind.DEB, name="dash", version="0.5.12-2", file="dash.deb", size_bytes=9, sha256="a" * 64
 )
@@ -43,12 +44,21 @@ def test_the_shipped_image_asks_for_what_its_lock_holds() -> None:
     assert set(definition.python_packages) <= wheels
 
 
-def test_the_shipped_lock_names_no_address() -> None:
-    assert "//" not in (SHIPPED / "lock.yaml").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", IMAGES, ids=lambda folder: folder.name)
+def test_no_shipped_lock_names_an_address(folder: Path) -> None:
+    assert "//" not in (folder / "lock.yaml").read_text(encoding="utf-8")
 
 
-def test_the_shipped_lock_pins_its_bytecode() -> None:
-    assert read_lock(SHIPPED).bytecode_sha256 is not None
+@pytest.mark.parametrize("folder", IMAGES, ids=lambda folder: folder.name)
+def test_every_shipped_lock_pins_its_bytecode(folder: Path) -> None:
+    assert read_lock(folder).bytecode_sha256 is not None
+
+
+def test_the_node_of_the_image_is_debians_own() -> None:
+    (node,) = (package for package in read_lock(SHIPPED.parent / "node").packages if package.name == "nodejs")
+
+    assert node.version.startswith("18.")
+    assert "~deb12u" in node.version
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,7 @@ def test_the_shipped_lock_pins_its_bytecode() -> None:
     [
         ("name: python", "name: ../python", "name"),
         ("  - python3.11", "  - --allow-downgrades", "debian_packages.0"),
-        ("  - pytest", "  - pytest @ file:x", "python_packages.0"),
+        ("  - pytest", "  - pytest @ file:x", "python_packages.1"),
         ("{uid: 65532, home: /scratch}", "{uid: -1, home: /scratch}", "users.job.uid"),
         ("/opt/lmac: ", "/opt/../lmac: ", "folders./opt/../lmac"),
         ('/tmp: "1777"', '/tmp: "4777"', "folders./tmp"),

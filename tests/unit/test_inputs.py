@@ -168,7 +168,7 @@ def test_a_profile_that_is_not_shipped_lists_those_that_are(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["perl", "../python", "", "Python", "python/../python", "-"])
 def test_an_image_that_is_not_shipped_lists_those_that_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="shipped are python"):
+    with pytest.raises(ConfigError, match="shipped are node, python"):
         image_folder(name)
 
 

@@ -28,7 +28,10 @@ def refused(text: str) -> str:
         ("machine:\n  turns: many", ["line 2", "`machine.turns`", "integer", "'many'"]),
         ("seed: -1", ["line 1", "`seed`", "greater than or equal to 0", "-1"]),
         ("domain: novel", ["`domain`", "'codebase'", "'novel'"]),
-        ("\n\nlint:\n  blocking:\n    - E9\n    - {a: 1}", ["line 6", "`lint.blocking.1`", "dict"]),
+        (
+            "\n\nrules:\n  lint:\n    blocking:\n      - E9\n      - {a: 1}",
+            ["line 7", "`rules.lint.blocking.1`"],
+        ),
         ("box: 3", ["line 1", "`box`", "3"]),
         ("box:\n  pids: 0", ["line 1", "`box`", "pids is 0"]),
         ("machine: {turns: 0}", ["`machine`", "turns is 0"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lmac.checks.check import Check
 from lmac.checks.command_check import CommandCheck
 from lmac.checks.definition import CheckDefinition, CheckSet, Rules
-from lmac.checks.sets import CheckPlan, NamedSet, plan_checks
+from lmac.checks.sets import CheckPlan, NamedSet, described, plan_checks
 from lmac.checks.tests import AcceptanceCheck, TestCheck
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "NamedSet",
     "Rules",
     "TestCheck",
+    "described",
     "plan_checks",
 ]

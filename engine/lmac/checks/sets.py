@@ -69,6 +69,13 @@ def plan_checks(
     return CheckPlan(image or _common_image(chosen), checks)
 
 
+def described(check: Check) -> dict[str, object]:
+    """The check as a journal holds it: its entry, as far as it has one."""
+    if isinstance(check, CommandCheck):
+        return check.definition.model_dump(mode="json", exclude_defaults=True)
+    return {"name": check.name}
+
+
 def _common_image(sets: tuple[NamedSet, ...]) -> str:
     """The first image of the first set that every other set names too."""
     for image in sets[0].content.images:
@@ -109,7 +116,9 @@ def _made(definition: CheckDefinition, rules: Rules | None, measures_coverage: b
     try:
         return CommandCheck(CheckDefinition.model_validate(changed))
     except ValueError as error:
-        raise ConfigError(f"key `rules.{definition.name}`: {_said(error)}") from error
+        raise ConfigError(
+            f"key `rules.{definition.name}`: {_said(error)}", "correct the rule, or leave the key out"
+        ) from error
 
 
 def _said(error: ValueError) -> str:

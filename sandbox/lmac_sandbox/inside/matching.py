@@ -1,9 +1,8 @@
 """Run a command if there are files for it: once, or once a file; answers in JSON.
 
-The order is the first argument, as JSON: `files` (shell patterns); `command`; `each_file`: `{file}` in it stands
-for a path; `report`: `{report}` in it stands for a file that is read instead of stdout. The answer:
-`{"files": n, "runs": [...]}`; each run has `path`, `exit_code` (below 0: a signal), `stdout` and `stderr` in
-base64, and `cut`.
+The order is the first argument, as JSON: `files` (shell patterns); `command`; `each_file`: `{file}` in it is
+a path; `report`: `{report}` in it is a file that is read instead of stdout. The answer: `{"files": n, "runs":
+[...]}`; each run has `path`, `exit_code` (below 0: a signal), `stdout` and `stderr` in base64, and `cut`.
 """
 
 from __future__ import annotations
