@@ -84,14 +84,16 @@ class CommandCheck:
 
     def _runs(self, result: JobResult) -> list[Ran]:
         """The tool's own runs: one, or those that `matching` tells of."""
-        ran = Ran(result.exit_code or 0, result.stdout.head, result.stderr.head, bool(result.stdout.tail))
+        stdout, stderr = (stream.head + stream.tail for stream in (result.stdout, result.stderr))
+        ran = Ran(result.exit_code or 0, stdout, stderr, bool(result.stdout.tail))
         if not self._is_wrapped():
             return [ran]
         match json_of(ran):
             case {"files": int(files), "runs": list(runs)} if ran.exit_code == 0:
-                return [_ran(one) for one in runs] if files > 0 else []
-            case _:
-                raise Unreadable("the program that runs the command told nothing")
+                wanted = files if self.definition.each_file else min(files, 1)
+                if len(runs) == wanted and not isinstance(files, bool):
+                    return [_ran(one) for one in runs]
+        raise Unreadable("the program that runs the command told nothing of it")
 
     def _read(self, ran: Ran) -> Said:
         definition = self.definition
