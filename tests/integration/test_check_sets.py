@@ -121,7 +121,11 @@ def test_a_program_of_the_store_that_cannot_be_run_is_no_pass(stage: CheckStage)
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [("[/usr/bin/no-such-tool]", "No such file"), ("[ruff, check, --no-such-option, .]", "no-such-option")],
+    [
+        ("[/usr/bin/no-such-tool]", "No such file"),
+        ("[/usr/bin/no-such-tool, '{report}']", "No such file"),
+        ("[ruff, check, --no-such-option, .]", "no-such-option"),
+    ],
 )
 def test_a_tool_that_cannot_start_is_a_fault_of_the_entry(
     engine: Engine, image_id: str, tmp_path: Path, command: str, said: str

@@ -118,6 +118,14 @@ def test_a_program_of_the_store_that_cannot_start_is_the_models_affair() -> None
             check(command=command).judge(rejected)
 
 
+def test_a_tool_that_is_missing_is_named_by_the_program_between_as_well() -> None:
+    absent = job_result(exit_code=127, stderr="/usr/bin/tool: No such file or directory")
+
+    with pytest.raises(SandboxFailure, match="check mine cannot be started: /usr/bin/tool: No such file"):
+        check(files=["*.x"]).judge(absent)
+    assert broken(check(files=["*.x"], command=["./check.sh"]).judge(absent))
+
+
 def test_files_are_counted_and_none_are_nothing_to_judge() -> None:
     required, optional = check(files=["*.x"]), check(files=["*.x"], optional=True)
 

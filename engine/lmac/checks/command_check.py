@@ -22,6 +22,8 @@ from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Verdict
 from lmac_sandbox import Ending, Job, JobResult, Reuse
 
+CANNOT_START = 127
+"""By which `matching` says that there is no such command."""
 _START = ("/usr/bin/python3", "-I", "-B", "/opt/lmac/inside/start.py")
 
 
@@ -88,6 +90,8 @@ class CommandCheck:
         ran = Ran(result.exit_code or 0, stdout, stderr, bool(result.stdout.tail))
         if not self._is_wrapped():
             return [ran]
+        if ran.exit_code == CANNOT_START and not self._is_of_the_store():
+            raise self._wrong_entry("cannot be started", words_of(ran, 300))
         match json_of(ran):
             case {"files": int(files), "runs": list(runs)} if ran.exit_code == 0:
                 wanted = files if self.definition.each_file else min(files, 1)

@@ -17,6 +17,8 @@ from typing import IO, Any
 from .patterns import matching_files
 from .tree import Tree
 
+CANNOT_START = 127
+"""Exit code: there is no such command, or it cannot be executed."""
 STREAM_BYTES = 512 * 2**10
 """Kept of stdout where a command runs once."""
 WORDS_BYTES = 4096
@@ -26,7 +28,7 @@ MOST_WORDS = 50
 
 
 def main() -> None:
-    """Print the answer; exit code 0 whatever the command says."""
+    """Print the answer; exit code 0 whatever the command says, or `CANNOT_START`."""
     order = json.loads(sys.argv[1])
     files = matching_files(order["files"])
     command = [str(argument) for argument in order["command"]]
@@ -44,7 +46,7 @@ def main() -> None:
         runs.append(_run_with_report(command))
     elif files:
         runs.append(_run(command, "", STREAM_BYTES))
-    json.dump({"files": len(files), "runs": runs}, sys.stdout)
+    sys.stdout.write(json.dumps({"files": len(files), "runs": runs}))
 
 
 def _with(command: list[str], place: str, value: str) -> list[str]:
@@ -73,7 +75,8 @@ def _run(command: list[str], path: str, stream_bytes: int) -> dict[str, Any]:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False)
         except OSError as error:
-            sys.exit(f"{command[0]}: {error.strerror}")
+            print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+            sys.exit(CANNOT_START)
         stdout, cut = _kept(out, stream_bytes)
         stderr, _ = _kept(err, WORDS_BYTES)
     return {"path": path, "exit_code": done.returncode, "stdout": stdout, "stderr": stderr, "cut": cut}

@@ -40,7 +40,7 @@ def main() -> None:
         # Read before any of them runs.
         answer["expected"] = _expected(files)
         answer |= _session(files)
-    json.dump(answer, sys.stdout)
+    sys.stdout.write(json.dumps(answer))
 
 
 def _is_test(path: str) -> bool:
@@ -53,7 +53,8 @@ def _expected(files: list[str]) -> list[list[object]]:
         [NODE, READER], input=json.dumps(files), capture_output=True, text=True, check=False, cwd="."
     )
     if told.returncode != 0:
-        sys.exit(f"reading the tests failed: {told.stderr[-500:]}")
+        print(f"reading the tests failed: {told.stderr[-500:]}", file=sys.stderr)
+        sys.exit(1)
     return [[path, _cut(name), line] for path, name, line in json.loads(told.stdout)[: 5 * MOST_TOLD]]
 
 

@@ -43,7 +43,7 @@ def main() -> None:
         faults += _links(path, documents, everything)
     faults += _missing(order, documents)
     told = [_told(fault) for fault in sorted(set(faults))[:MOST_FAULTS]]
-    json.dump({"files": len(paths), "faults": told}, sys.stdout)
+    sys.stdout.write(json.dumps({"files": len(paths), "faults": told}))
 
 
 def _told(fault: Fault) -> dict[str, object]:
