@@ -129,7 +129,9 @@ def load_checks(config: RunConfig) -> CheckPlan:
     Raises:
         ConfigError: there is no such set, it holds what no set holds, or the sets do not fit together.
     """
-    return plan_checks([_load_set(name) for name in config.checks], config.rules, config.image, config.tests.coverage)
+    return plan_checks(
+        [_load_set(name) for name in config.checks], config.rules, config.image, config.tests.coverage
+    )
 
 
 def _load_set(name: str) -> NamedSet:
