@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lmac.checks.check import broken_off
@@ -46,7 +47,17 @@ class CommandCheck:
         return self.definition.reuse
 
     def job(self) -> Job:
-        return Job(self._argv(), wall_seconds=self.definition.wall_seconds)
+        definition = self.definition
+        if definition.program is Program.TEXT:
+            options = definition.options.model_dump() if definition.options else {}
+            return self._own_job("text", {"files": definition.files, **options})
+        if definition.program is not None:
+            return self._own_job(definition.program.value)
+        if self._is_wrapped():
+            order: dict[str, object] = {"files": definition.files or ("*",), "command": self._command()}
+            order |= {"each_file": definition.each_file, "report": definition.writes_report}
+            return self._own_job("matching", order)
+        return Job(self._command(), wall_seconds=definition.wall_seconds)
 
     def judge(self, result: JobResult) -> CheckResult:
         if result.ending is not Ending.EXITED:
@@ -60,20 +71,14 @@ class CommandCheck:
             return self._incomplete(result, str(error))
         return self._judged(result, said)
 
-    def _argv(self) -> tuple[str, ...]:
-        definition = self.definition
-        rules = ",".join((*definition.rules.blocking, *definition.rules.advisory))
-        command = [argument.replace(RULES_PLACE, rules) for argument in definition.command]
-        if definition.program is Program.TEXT:
-            options = definition.options.model_dump() if definition.options else {}
-            return (*_START, "text", json.dumps({"files": definition.files, **options}))
-        if definition.program is not None:
-            return (*_START, definition.program.value)
-        if self._is_wrapped():
-            order: dict[str, object] = {"files": definition.files or ("*",), "command": command}
-            order |= {"each_file": definition.each_file, "report": definition.writes_report}
-            return (*_START, "matching", json.dumps(order))
-        return tuple(command)
+    def _command(self) -> tuple[str, ...]:
+        rules = ",".join((*self.definition.rules.blocking, *self.definition.rules.advisory))
+        return tuple(argument.replace(RULES_PLACE, rules) for argument in self.definition.command)
+
+    def _own_job(self, program: str, order: Mapping[str, object] | None = None) -> Job:
+        """One of our programs in the image; its order is its only argument."""
+        arguments = () if order is None else (json.dumps(order),)
+        return Job((*_START, program, *arguments), wall_seconds=self.definition.wall_seconds)
 
     def _is_wrapped(self) -> bool:
         """Whether our program `matching` runs the command and tells of it."""
