@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmac.inputs import cache_folder, resolve_image
+from lmac.checks import Check
+from lmac.config import RunConfig
+from lmac.inputs import cache_folder, load_checks, resolve_image
 from lmac_sandbox import Engine, Keeper, Owner, StoreLimits, Volume
 
 CHECKOUT = Path(__file__).parents[2]
@@ -75,3 +77,8 @@ def staged(limits: StoreLimits | None = None) -> Iterator[Stage]:
         Keeper.start(engine, volume, image_id, owner, store_limits) as keeper,
     ):
         yield Stage(engine, image_id, owner, volume, keeper)
+
+
+def measured_checks(config: RunConfig) -> tuple[Check, ...]:
+    """Syntax, lint and tests: what the figures compare with the same three elsewhere."""
+    return tuple(check for check in load_checks(config).checks if check.name in ("syntax", "lint", "tests"))

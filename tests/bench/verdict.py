@@ -12,10 +12,9 @@ from functools import cache, partial
 from pathlib import Path
 
 from bench.figures import Measured, figure, seconds
-from bench.stage import MODULE, TESTS, Stage, staged
+from bench.stage import MODULE, TESTS, Stage, measured_checks, staged
 from lmac.config import RunConfig
 from lmac.evaluator import Evaluator
-from lmac.inputs import load_checks
 from lmac_sandbox import Pool
 
 SAMPLES = 15
@@ -40,7 +39,7 @@ def verdict_ratio_to_host_pytest() -> Measured:
 @cache
 def _medians() -> tuple[float, float]:
     config = RunConfig()
-    checks = tuple(check for check in load_checks(config).checks if check.name != "types")
+    checks = measured_checks(config)
     with (
         tempfile.TemporaryDirectory() as folder,
         staged() as stage,

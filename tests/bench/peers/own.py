@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.peers.job import Took
 from bench.peers.turns import Sample
-from bench.stage import Stage
-from lmac.checks import Check, LintCheck, python_checks
+from bench.stage import Stage, measured_checks
+from lmac.checks import Check
 from lmac.config import RunConfig
 from lmac.evaluator import Evaluator
 from lmac_sandbox import Box, Ending, Engine, Job, JobResult, Keeper, Owner, Pool, StoreLimits, Volume
@@ -29,7 +29,7 @@ YARDSTICKS = (NEVER_USED,)
 def contenders(engine: Engine, image_id: str) -> Iterator[Mapping[str, Sample]]:
     """Our modes by name."""
     config = RunConfig()
-    checks = python_checks(LintCheck(config.lint.blocking, config.lint.advisory))
+    checks = measured_checks(config)
     with (
         staged(engine, image_id) as stage,
         Pool(engine, stage.volume, image_id, stage.owner, config.box) as pool,
