@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lmac.commands.terminal import terminal_json
-from lmac.inputs import load_config
+from lmac.inputs import load_checks, load_config
 from lmac.printable import printable
 from lmac_sandbox import PolicySummary, summarize_policy
 
@@ -20,7 +20,7 @@ _COLUMN = 17
 def show_policy(config_path: Path | None, overrides: Iterable[str], as_json: bool) -> int:
     """Print the policy of a config; nothing is started and no engine asked."""
     config = load_config(config_path, overrides)
-    policy = summarize_policy(config.box, config.store, config.isolation, config.image)
+    policy = summarize_policy(config.box, config.store, config.isolation, load_checks(config).image)
     click.echo(
         terminal_json(_as_json(policy)) if as_json else printable(_as_text(policy), keep_newlines=True)
     )
