@@ -13,7 +13,7 @@ from lmac_sandbox.errors import EngineFailure, PathRejected
 from lmac_sandbox.inside.frames import PROTOCOL
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.processes import PURGE_SECONDS
-from lmac_sandbox.jobs import Job, JobResult, WorkingFolder, order_of, result_of, wall_seconds
+from lmac_sandbox.jobs import Job, JobResult, Place, order_of, result_of, wall_seconds
 from lmac_sandbox.launch import Program, launch
 from lmac_sandbox.limits import Limits
 from lmac_sandbox.policy import box_options
@@ -88,8 +88,8 @@ class Box:
         answer = self._ask({"op": "snapshot"}, COPY_SECONDS)
         return Snapshot(answer.digest("digest"), answer.integer("files"))
 
-    def place(self, files: Mapping[str, bytes], into: WorkingFolder) -> None:
-        """Write further files as the job's user, replacing what is there.
+    def place(self, files: Mapping[str, bytes], into: Place) -> None:
+        """Write further files as the user of that folder, replacing what is there.
 
         Raises:
             PathRejected: a path breaks the rules of store paths; nothing was written.

@@ -18,6 +18,10 @@ from lmac_sandbox.limits import MIB, Limits
 
 WorkingFolder = Literal["subject", "suite"]
 """`subject` is the copy of the store; `suite` holds what was placed there."""
+Place = Literal["subject", "suite", "judge"]
+"""Where files can be put; `judge` is the folder of a judge's suite, which no job can read."""
+JudgedForm = Literal["api", "command"]
+"""`api`: the suite imports the subject's modules through proxies; `command`: it runs its programs."""
 
 STDIN_BYTES = 4 * MIB
 ARGUMENTS_BYTES = MIB
@@ -49,9 +53,11 @@ class Job:
     """Forked from a runner that has pytest imported already, and reported by events."""
     measures_coverage: bool = False
     """Of a session: also which lines of the subject ran, by events of their own."""
+    judged_form: JudgedForm | None = None
+    """A session of the suite in `judge`, by a user of its own; the subject runs beside it, as the job's."""
 
     def __post_init__(self) -> None:
-        if not self.argv and not self.is_session:
+        if not self.argv and not self.is_session and not self.judged_form:
             raise ValueError("a job needs a program")
         if sum(len(argument.encode(errors="replace")) for argument in self.argv) > ARGUMENTS_BYTES:
             raise ValueError(f"the arguments of a job pass {ARGUMENTS_BYTES} bytes")
@@ -79,6 +85,13 @@ class Job:
             is_session=True,
             measures_coverage=measures_coverage,
         )
+
+    @classmethod
+    def judged(
+        cls, form: JudgedForm, arguments: tuple[str, ...] = (), wall_seconds: float | None = None
+    ) -> Job:
+        """A pytest session over `judge`, by a user whom the subject can neither read nor signal."""
+        return cls(arguments, wall_seconds, judged_form=form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,8 @@ class JobResult:
     """Processes that it left behind; they were killed."""
     reading: Reading | None = None
     """None of a program, and of a session that ended before it was told."""
+    subject_output: Output | None = None
+    """Of a judged session: what the subject's process wrote, stdout and stderr as they came."""
 
 
 def printable_text(text: str) -> str:
@@ -143,6 +158,7 @@ def order_of(job: Job, limits: Limits) -> Frame:
         "argv": list(job.argv),
         "is_session": job.is_session,
         "measures_coverage": job.measures_coverage,
+        "judged_form": job.judged_form or "",
         "folder": job.working_folder,
         "environment": dict(job.environment),
         "wall_seconds": wall_seconds(job, limits),
@@ -180,6 +196,7 @@ def result_of(answer: Answer, limits: Limits) -> JobResult:
         seconds=answer.seconds("seconds"),
         leftover_processes=answer.integer("leftover_processes"),
         reading=_reading(answer.value("reading")),
+        subject_output=_output(answer.part("subject"), limits.kept_bytes),
     )
 
 

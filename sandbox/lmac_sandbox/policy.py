@@ -11,7 +11,17 @@ from enum import StrEnum
 from typing import Any
 
 from lmac_sandbox.inside.counters import UNCOUNTED
-from lmac_sandbox.inside.places import HOME, JOB_UID, KEEPER_UID, SCRATCH, SMALL_TMP, STORE, TEMPORARY
+from lmac_sandbox.inside.places import (
+    HOME,
+    JOB_UID,
+    JUDGE,
+    JUDGE_UID,
+    KEEPER_UID,
+    SCRATCH,
+    SMALL_TMP,
+    STORE,
+    TEMPORARY,
+)
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
 from lmac_sandbox.seccomp import profile_path, seccomp_option
 
@@ -48,6 +58,8 @@ _PROCESSES_OF_A_UID = 8192
 """The kernel counts these over all containers of a machine, so each box's own cap is `PidsLimit`; explicit,
 since Podman would else ask for more than a user without root may have."""
 _SMALL_TMP_MOUNT = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
+_JUDGE_MOUNT = f"rw,noexec,nosuid,nodev,size=16m,nr_inodes=4096,mode=0700,uid={JUDGE_UID},gid={JUDGE_UID}"
+"""The user's suite and what it writes; no user but the judge's can enter."""
 
 _START = "/opt/lmac/inside/start.py"
 KEEPER_COMMAND = ("/usr/bin/python3", "-I", "-B", _START, "keeper")
@@ -168,7 +180,7 @@ def box_options(limits: Limits, image_id: str, volume_name: str, labels: Mapping
     )
     host["CapAdd"] = ["SETUID", "SETGID", "KILL"]
     host["Mounts"] = [_store_mount(volume_name, read_only=True)]
-    host["Tmpfs"] = {SCRATCH: _scratch(limits), SMALL_TMP: _SMALL_TMP_MOUNT}
+    host["Tmpfs"] = {SCRATCH: _scratch(limits), SMALL_TMP: _SMALL_TMP_MOUNT, JUDGE: _JUDGE_MOUNT}
     return _container_options(image_id, RUNNER_COMMAND, labels, host) | {
         "User": "0:0",
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],

@@ -9,7 +9,7 @@ from .frames import Frame, FrameError, encode, parse
 from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
 from .paths import BadPath
-from .places import JOB_UID, SCRATCH, SCRATCH_FOLDERS, STORE, WORKING_FOLDERS
+from .places import JOB_UID, JUDGE_FOLDERS, SCRATCH, SCRATCH_FOLDERS, STORE, WORKING_FOLDERS
 from .processes import purge
 from .spawn import Caps, Descriptors, fork_as_job
 from .store_digest import StoreDigest, content_digest
@@ -33,6 +33,13 @@ def make_folders() -> Frame:
     return {}
 
 
+def make_judge_folders() -> Frame:
+    """The judge's folders in its own file system."""
+    for folder in JUDGE_FOLDERS:
+        os.makedirs(folder, exist_ok=True)
+    return {}
+
+
 def copy_store(file_bytes: int) -> Frame:
     """Copy every regular file of the store into `subject`; the digest is of the bytes that were written."""
     digest, files = StoreDigest(), 0
@@ -49,20 +56,20 @@ def copy_store(file_bytes: int) -> Frame:
     return {"digest": digest.hexdigest(), "files": files}
 
 
-def place_files(files: Mapping[str, bytes], into: str) -> Frame:
-    """Write these files below one of `WORKING_FOLDERS`, replacing what stands there."""
+def place_files(files: Mapping[str, bytes], folder: str) -> Frame:
+    """Write these files below the folder, replacing what stands there."""
     unlimited = max(map(len, files.values()), default=0) * len(files)
     Namespace(StoreCaps(unlimited, len(files) * 16, unlimited)).check(
         {path: len(content) for path, content in files.items()}
     )
-    tree = Tree(WORKING_FOLDERS[into])
+    tree = Tree(folder)
     for path in sorted(files):
         tree.write(path, files[path])
     return {}
 
 
-def as_job(action: Callable[[], Frame], caps: Caps) -> Frame:
-    """Run trusted code in a process of the job's user and hand back what it returns.
+def as_job(action: Callable[[], Frame], caps: Caps, uid: int = JOB_UID) -> Frame:
+    """Run trusted code in a process of the job's user, or of the one given, and hand back what it returns.
 
     Raises:
         CopyFailed: it could not, or its process died.
@@ -78,7 +85,7 @@ def as_job(action: Callable[[], Frame], caps: Caps) -> Frame:
         return 0
 
     nothing = os.open(os.devnull, os.O_RDWR)
-    fork_as_job(body, Descriptors(nothing, nothing, 2, (writer,)), caps)
+    fork_as_job(body, Descriptors(nothing, nothing, 2, (writer,)), caps, uid)
     os.close(writer)
     os.close(nothing)
     with os.fdopen(reader, "rb") as answers:

@@ -7,6 +7,7 @@ collect_error   id, text
 test            id, outcome (passed, failed, error, skipped, xfailed, xpassed), seconds, text
 interrupted     text: the session stopped early; no `finished` follows
 coverage        path, statements, missed, missing (the first line numbers); when asked for, once a file
+answered        comparisons: how many the subject answered, told once by a judge
 finished        exit_code; the last event
 """
 
@@ -60,6 +61,8 @@ def checked_event(event: object) -> Event | None:
             return event if is_text(text, TEXT_CHARACTERS) else None
         case {"kind": "coverage"} if event.keys() == _COVERAGE_FIELDS:
             return event if _is_coverage(event) else None
+        case {"kind": "answered", "comparisons": int(count), **rest} if not rest:
+            return event if 0 <= count < 2**53 and not isinstance(count, bool) else None
         case {"kind": "finished", "exit_code": int(code), **rest} if not rest:
             return event if 0 <= code <= 255 and not isinstance(code, bool) else None
         case _:

@@ -38,6 +38,8 @@ class Order:
     """For a test session: pytest's own arguments, without a program."""
     is_session: bool
     measures_coverage: bool
+    judged_form: str
+    """Name of a `JudgedForm`: the session is a judge's, beside the subject. "" for any other job."""
     stdin: bytes
     folder: str
     """Key of `WORKING_FOLDERS`."""
@@ -56,7 +58,10 @@ class _Course:
     order: Order
     stdout: Kept
     stderr: Kept
+    subject: Kept
+    """What the subject's process wrote beside a judge."""
     pid: int = 0
+    subject_pid: int = 0
     status: Status | None = None
     stopped_for: Ending | None = None
     scratch_was_full: bool = False
@@ -65,12 +70,14 @@ class _Course:
     reading: bytearray = field(default_factory=bytearray)
 
     def take(self, name: str, chunk: bytes) -> None:
-        """The next bytes of one of the five pipes; counts against the caps."""
+        """The next bytes of one of the pipes; counts against the caps."""
         match name:
             case "stdout":
                 self.stdout.feed(chunk)
             case "stderr":
                 self.stderr.feed(chunk)
+            case "subject":
+                self.subject.feed(chunk)
             case "events":
                 room = self.order.events_bytes - len(self.events)
                 self.events += chunk[:room]
@@ -79,7 +86,8 @@ class _Course:
                 self.reading += chunk[: READING_BYTES - len(self.reading)]
             case _:
                 self.reason += chunk[: _REASON_BYTES - len(self.reason)]
-        self._stop_if(self.stdout.total_bytes + self.stderr.total_bytes > self.order.output_bytes)
+        written = sum(kept.total_bytes for kept in (self.stdout, self.stderr, self.subject))
+        self._stop_if(written > self.order.output_bytes)
 
     def _stop_if(self, beyond: bool) -> None:
         if beyond and self.stopped_for is None:
@@ -99,7 +107,8 @@ def run_job(order: Order, owner: int, wake: int) -> Frame:
     """
     before = read_counters()
     started = time.monotonic()
-    course = _Course(order, Kept(order.kept_bytes), Kept(order.kept_bytes))
+    stdout, stderr, subject = (Kept(order.kept_bytes) for _ in range(3))
+    course = _Course(order, stdout, stderr, subject)
     with ExitStack() as open_files, selectors.DefaultSelector() as selector:
         pipes = _start(course, open_files)
         for name, reader in pipes.items():
@@ -115,6 +124,7 @@ def run_job(order: Order, owner: int, wake: int) -> Frame:
             _drain(course, name, reader)
     if course.status is None:
         course.status = left.pop(course.pid)
+    left.pop(course.subject_pid, None)
     return _result(course, seconds, len(left), read_counters().since(before))
 
 
@@ -122,18 +132,30 @@ def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
     """Fork the job; returns the reading ends of its pipes by name."""
     readers: dict[str, int] = {}
     writers: dict[str, int] = {}
-    for name in ("stdout", "stderr", "events", "reason", "reading"):
+    for name in ("stdout", "stderr", "events", "reason", "reading", "subject"):
         readers[name], writers[name] = os.pipe()
         open_files.callback(os.close, readers[name])
     stdin = os.memfd_create("stdin")
     os.write(stdin, course.order.stdin)
     os.lseek(stdin, 0, os.SEEK_SET)
     try:
-        course.pid = _fork(course.order, stdin, writers)
+        if course.order.judged_form:
+            course.pid, course.subject_pid = _fork_judged(course.order, stdin, writers)
+        else:
+            course.pid = _fork(course.order, stdin, writers)
     finally:
         for descriptor in (stdin, *writers.values()):
             os.close(descriptor)
     return readers
+
+
+def _fork_judged(order: Order, stdin: int, writers: Mapping[str, int]) -> tuple[int, int]:
+    # It needs pytest, which the runner imports when nothing that is printed can do harm.
+    from .judge import JudgedForm, fork_judged
+
+    environment = {**os.environ, **order.environment}
+    form = JudgedForm(order.judged_form)
+    return fork_judged(form, order.argv, environment, writers, stdin, order.caps)
 
 
 def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
@@ -202,6 +224,7 @@ def _result(course: _Course, seconds: float, leftover: int, counted: Counters) -
         "signal": facts.signal,
         "stdout": course.stdout.frame(),
         "stderr": course.stderr.frame(),
+        "subject": course.subject.frame(),
         "events": events,
         "reading": reading,
         "seconds": seconds,
@@ -219,7 +242,7 @@ def _facts(course: _Course, counted: Counters, events: list[Frame], garbled: boo
         oom_kills=counted.oom_kills,
         processes_denied=counted.processes_denied,
         scratch_was_full=course.scratch_was_full,
-        reports=course.order.is_session,
+        reports=course.order.is_session or bool(course.order.judged_form),
         report_garbled=garbled,
         reported_exit_code=finished,
     )

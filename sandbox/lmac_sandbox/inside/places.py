@@ -6,6 +6,8 @@ KEEPER_UID = 65531
 """The trusted writer of the store."""
 JOB_UID = 65532
 """Whoever executes generated code."""
+JUDGE_UID = 65533
+"""Whoever judges by the user's own suite; the job's user can neither read nor signal its processes."""
 
 STORE = "/store"
 SCRATCH = "/scratch"
@@ -15,6 +17,13 @@ HOME = f"{SCRATCH}/home"
 TEMPORARY = f"{SCRATCH}/tmp"
 WORKING_FOLDERS = {"subject": f"{SCRATCH}/subject", "suite": f"{SCRATCH}/suite"}
 """`subject` is the copy of the store; `suite` holds files that the store lacks, such as acceptance tests."""
+
+JUDGE = "/judge"
+"""A file system of the judge's user alone."""
+JUDGE_SUITE = f"{JUDGE}/suite"
+JUDGE_HOME = f"{JUDGE}/home"
+JUDGE_TEMPORARY = f"{JUDGE}/tmp"
+JUDGE_FOLDERS = (JUDGE_SUITE, JUDGE_HOME, JUDGE_TEMPORARY)
 
 SCRATCH_FOLDERS = (HOME, TEMPORARY, *WORKING_FOLDERS.values())
 """Made by the job's user when a box starts."""

@@ -44,6 +44,7 @@ def preload() -> None:
     for name in (*PRELOADED, *(f"_pytest.{plugin}" for plugin in default_plugins)):
         with suppress(ImportError):
             importlib.import_module(name)
+    importlib.import_module(".judge", __package__)
 
 
 def run_session(

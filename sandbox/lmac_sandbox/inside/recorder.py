@@ -35,6 +35,10 @@ class Recorder:
         for event in files:
             self._tell(event)
 
+    def answered(self, comparisons: int) -> None:
+        """How many comparisons of a judge the subject has answered."""
+        self._tell({"kind": "answered", "comparisons": comparisons})
+
     def pytest_collection_finish(self, session: Any) -> None:
         self._tell_ids("collected", [item.nodeid for item in session.items])
 

@@ -8,11 +8,19 @@ import os
 import sys
 from typing import NoReturn
 
-from .copying import CopyFailed, as_job, claim_scratch, copy_store, make_folders, place_files
+from .copying import (
+    CopyFailed,
+    as_job,
+    claim_scratch,
+    copy_store,
+    make_folders,
+    make_judge_folders,
+    place_files,
+)
 from .counters import NoCounters, read_counters
 from .frames import PROTOCOL, Decoder, Frame, FrameError, encode
 from .jobs import Order, OwnerGone, run_job
-from .places import WORKING_FOLDERS
+from .places import JOB_UID, JUDGE_SUITE, JUDGE_UID, WORKING_FOLDERS
 from .processes import Unkillable, wake_on_children
 from .pytest_job import preload
 from .spawn import Caps, set_dumpable
@@ -34,6 +42,7 @@ def main() -> None:
     claim_scratch()
     wake = wake_on_children()
     as_job(make_folders, Caps(file_bytes=0, open_files=64))
+    as_job(make_judge_folders, Caps(file_bytes=0, open_files=64), JUDGE_UID)
     preload()
     gc.collect()
     # What is imported now is shared with every fork; the collector must not touch it there.
@@ -62,13 +71,19 @@ def _answer(request: Frame, frames_in: int, wake: int) -> Frame:
             case "place":
                 into = str(request["into"])
                 files = {path: base64.b64decode(content) for path, content in request["files"].items()}
-                return as_job(lambda: place_files(files, into), _caps(request))
+                folder, uid = _place(into)
+                return as_job(lambda: place_files(files, folder), _caps(request), uid)
             case "run":
                 return run_job(_order(request), frames_in, wake)
             case unknown:
                 return {"error": f"no operation {unknown!r}"}
     except CopyFailed as error:
         return {"error": str(error)}
+
+
+def _place(name: str) -> tuple[str, int]:
+    """The folder of that name, and the user to whom it belongs."""
+    return (JUDGE_SUITE, JUDGE_UID) if name == "judge" else (WORKING_FOLDERS[name], JOB_UID)
 
 
 def _order(request: Frame) -> Order:
@@ -79,6 +94,7 @@ def _order(request: Frame) -> Order:
         argv=tuple(request["argv"]),
         is_session=bool(request["is_session"]),
         measures_coverage=bool(request["measures_coverage"]),
+        judged_form=str(request["judged_form"]),
         stdin=base64.b64decode(request["stdin"]),
         folder=folder,
         environment=request["environment"],

@@ -49,8 +49,8 @@ def set_dumpable(dumpable: bool) -> None:
         raise OSError(ctypes.get_errno(), "prctl refused PR_SET_DUMPABLE")
 
 
-def fork_as_job(body: Callable[[], int], descriptors: Descriptors, caps: Caps) -> int:
-    """Fork; the child becomes the job's user, runs `body` and exits with what it returns.
+def fork_as_job(body: Callable[[], int], descriptors: Descriptors, caps: Caps, uid: int = JOB_UID) -> int:
+    """Fork; the child becomes the job's user, or the one given, runs `body` and exits with what it returns.
 
     Returns:
         The child's process id.
@@ -61,7 +61,7 @@ def fork_as_job(body: Callable[[], int], descriptors: Descriptors, caps: Caps) -
     code = 1
     try:
         _wire_up(descriptors)
-        _become_job(caps)
+        _become(uid, caps)
         code = body()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
@@ -95,7 +95,7 @@ def _wire_up(descriptors: Descriptors) -> None:
     os.closerange(first, _HIGHEST_DESCRIPTOR)
 
 
-def _become_job(caps: Caps) -> None:
+def _become(uid: int, caps: Caps) -> None:
     os.setsid()
     os.umask(0o022)
     with open("/proc/self/oom_score_adj", "w", encoding="ascii") as adjustment:
@@ -104,9 +104,9 @@ def _become_job(caps: Caps) -> None:
     _limit(resource.RLIMIT_FSIZE, caps.file_bytes)
     _limit(resource.RLIMIT_NOFILE, caps.open_files)
     os.setgroups([])
-    os.setresgid(JOB_UID, JOB_UID, JOB_UID)
+    os.setresgid(uid, uid, uid)
     # Leaving uid 0 takes every capability with it.
-    os.setresuid(JOB_UID, JOB_UID, JOB_UID)
+    os.setresuid(uid, uid, uid)
     # The runner's own setting is inherited and would hide the job's /proc/self from itself.
     set_dumpable(True)
 

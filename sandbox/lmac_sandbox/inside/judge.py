@@ -1,0 +1,117 @@
+"""Judging by the user's suite: the subject runs as the job's user, pytest with the suite as the judge's.
+
+The two share a socket and nothing else. The judge's files lie in a file system of its own, and neither its
+path of imports nor its environment names a folder that the subject can write.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+import types
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import pytest
+
+from . import spawn
+from .copying import as_job
+from .judge_plugin import Finished, JudgePlugin, Running, Subject
+from .link import Link
+from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, JUDGE_UID, WORKING_FOLDERS
+from .proxies import Proxies, described
+from .raised import SubjectError
+from .recorder import Recorder
+from .subject_client import SubjectBroken, SubjectClient
+from .subject_imports import SubjectFinder, list_modules
+from .subject_server import serve_subject
+
+SUITE_MODULE = "lmac_subject"
+"""What a suite may import of ours."""
+
+
+class JudgedForm(StrEnum):
+    """How the suite meets the subject."""
+
+    API = "api"
+    """Its modules are imported through proxies."""
+    COMMAND = "command"
+    """Its programs are run and its servers are asked; none of its modules is imported."""
+
+
+def fork_judged(
+    form: JudgedForm,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    pipes: Mapping[str, int],
+    stdin: int,
+    caps: spawn.Caps,
+) -> tuple[int, int]:
+    """Fork subject and judge.
+
+    Args:
+        pipes: Writing ends: `stdout`, `stderr` and `events` of the judge, `subject` for all that the
+            subject's process writes.
+
+    Returns:
+        Process ids of the judge and of the subject.
+    """
+    modules: list[str] = as_job(list_modules, caps)["modules"] if form is JudgedForm.API else []
+    ours, theirs = (end.detach() for end in socket.socketpair())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+
+    def subject() -> int:
+        return serve_subject(theirs, WORKING_FOLDERS["subject"], environment)
+
+    def judge() -> int:
+        return _run_suite(arguments, environment, pipes["events"], ours, modules)
+
+    try:
+        outside = spawn.Descriptors(nothing, pipes["subject"], pipes["subject"], (theirs,))
+        subject_pid = spawn.fork_as_job(subject, outside, caps)
+        inside = spawn.Descriptors(stdin, pipes["stdout"], pipes["stderr"], (pipes["events"], ours))
+        return spawn.fork_as_job(judge, inside, caps, JUDGE_UID), subject_pid
+    finally:
+        for descriptor in (ours, theirs, nothing):
+            os.close(descriptor)
+
+
+def _run_suite(
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    events: int,
+    link: int,
+    modules: Sequence[str],
+) -> int:
+    os.environ.clear()
+    os.environ.update(
+        environment, HOME=JUDGE_HOME, TMPDIR=JUDGE_TEMPORARY, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"
+    )
+    tempfile.tempdir = None
+    os.chdir(JUDGE_SUITE)
+    sys.path.insert(0, JUDGE_SUITE)
+    sys.argv = ["pytest", *arguments]
+    client = SubjectClient(Link(link), Proxies().proxy, described)
+    sys.meta_path.append(SubjectFinder(client, modules))
+    sys.modules[SUITE_MODULE] = _suite_module()
+    recorder = Recorder(events, pytest.Session.Interrupted)
+    plugins = [recorder, JudgePlugin(client, modules)]
+    code = int(pytest.main([*arguments, *_fixed_options()], plugins=plugins))
+    recorder.answered(client.answered_comparisons)
+    if not recorder.interrupted:
+        recorder.finished(code)
+    return code
+
+
+def _fixed_options() -> tuple[str, ...]:
+    place = ("-c", os.devnull, f"--rootdir={JUDGE_SUITE}", f"--confcutdir={JUDGE_SUITE}")
+    return ("-p", "no:cacheprovider", *place, "-o", "norecursedirs=", "--collect-in-virtualenv")
+
+
+def _suite_module() -> types.ModuleType:
+    module = types.ModuleType(SUITE_MODULE)
+    for name in (Finished, Running, Subject, SubjectBroken, SubjectError):
+        setattr(module, name.__name__, name)
+    return module
