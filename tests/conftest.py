@@ -11,7 +11,7 @@ from lmac.inputs import cache_folder, load_profile
 from lmac.models.weights import fetch_weights
 from lmac_sandbox import fetch_wheel
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("sandbox_fixtures", "judged_boxes")
 
 
 @pytest.fixture(scope="session")

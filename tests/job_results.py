@@ -23,6 +23,7 @@ def job_result(
     exit_code: int | None = 0,
     events: tuple[Event, ...] = (),
     reading: Reading | None = None,
+    subject_output: str | None = None,
 ) -> JobResult:
     """A result; the exit code counts for EXITED only, as in a real one.
 
@@ -39,6 +40,7 @@ def job_result(
         seconds=0.1,
         leftover_processes=0,
         reading=reading_of(*events) if reading is None else reading,
+        subject_output=None if subject_output is None else output(subject_output),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmac.budget import BudgetLimits
-from lmac.checks import Rules
+from lmac.checks import AcceptanceForm, Rules
 from lmac.transitions import MachineLimits
 from lmac_sandbox import Isolation, Limits, StoreLimits
 
@@ -50,5 +50,7 @@ class RunConfig(BaseModel):
     """Beyond the policy that always holds; `lmac sandbox policy` prints it."""
     box: Limits = Limits()
     store: StoreLimits = StoreLimits()
+    acceptance_form: AcceptanceForm | None = None
+    """How an acceptance suite meets the files; None: as its `acceptance.yaml` says, `api` without one."""
     ready_boxes: int = Field(default=1, ge=1, le=16)
     """Boxes that are kept started ahead of need."""

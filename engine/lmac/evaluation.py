@@ -78,6 +78,10 @@ class CheckResult:
     """What did not pass, then the slowest; the first of many."""
     coverage: tuple[FileCoverage, ...] = ()
     """Of the subject's files; only when it was asked for."""
+    form: str = ""
+    """Of an acceptance suite: how it met the files, as `checks.acceptance` names it."""
+    answered_by_subject: int = 0
+    """Comparisons of two objects of the judged files, which only they can answer."""
 
     @property
     def covered_percent(self) -> int | None:

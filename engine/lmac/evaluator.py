@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol, TypeVar
 
-from lmac.checks import AcceptanceCheck, Check
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Snapshot, WireError
@@ -25,7 +25,7 @@ class EvaluationBox(Protocol):
     """What the evaluator needs of a box; `lmac_sandbox.Box` is one."""
 
     def snapshot(self) -> Snapshot: ...
-    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite"]) -> None: ...
+    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None: ...
     def run(self, job: Job) -> JobResult: ...
 
 
@@ -56,7 +56,11 @@ class Evaluator:
         return Report(store_digest, results)
 
     def accept(
-        self, store_digest: str, suite: Mapping[str, bytes], wall_seconds: float | None = None
+        self,
+        store_digest: str,
+        suite: Mapping[str, bytes],
+        form: AcceptanceForm = AcceptanceForm.API,
+        wall_seconds: float | None = None,
     ) -> Report:
         """Judge the store by a suite of the user's, in a fresh box.
 
@@ -66,10 +70,10 @@ class Evaluator:
         Raises:
             SandboxError, SandboxFailure: as `evaluate`.
         """
-        check = AcceptanceCheck(wall_seconds=wall_seconds)
+        check = AcceptanceCheck(form, wall_seconds)
 
         def judged(box: EvaluationBox) -> CheckResult:
-            box.place(suite, "suite")
+            box.place(suite, check.place)
             return check.judge(box.run(check.job()))
 
         try:

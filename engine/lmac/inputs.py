@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmac.checks import CheckPlan, CheckSet, NamedSet, plan_checks
+from lmac.checks import CheckPlan, CheckSet, NamedSet, SuiteSettings, plan_checks
 from lmac.config import RunConfig
 from lmac.errors import ConfigError, SandboxFailure, WeightsError
 from lmac.models.profile import ModelProfile
@@ -21,6 +21,7 @@ from lmac_sandbox import BadPath, Engine, check_path, expected_image_id, find_im
 TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
+SUITE_SETTINGS_NAME = "acceptance.yaml"
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
@@ -82,9 +83,10 @@ def load_suite(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise ConfigError(f"acceptance suite {folder}: no such folder", "check the path")
     suite: dict[str, bytes] = {}
+    settings = folder / SUITE_SETTINGS_NAME
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if path.is_symlink() or not path.is_file() or "__pycache__" in relative.parts:
+        if path.is_symlink() or not path.is_file() or "__pycache__" in relative.parts or path == settings:
             continue
         try:
             suite[check_path(relative.as_posix())] = path.read_bytes()
@@ -95,6 +97,18 @@ def load_suite(folder: Path) -> dict[str, bytes]:
     if (size := sum(map(len, suite.values()))) > SUITE_BYTES:
         raise ConfigError(f"acceptance suite {folder}: {size:,} bytes; at most {SUITE_BYTES:,}")
     return suite
+
+
+def load_suite_settings(folder: Path) -> SuiteSettings:
+    """What the suite's `acceptance.yaml` says; the defaults without one.
+
+    Raises:
+        ConfigError: it cannot be read, or holds what no such file holds.
+    """
+    path = folder / SUITE_SETTINGS_NAME
+    if not path.exists():
+        return SuiteSettings()
+    return validated(SuiteSettings, parse_yaml(read_text(path, "acceptance settings"), str(path)))
 
 
 def load_config(path: Path | None, overrides: Iterable[str]) -> RunConfig:

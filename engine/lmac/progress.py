@@ -116,4 +116,6 @@ def _action(data: Shown) -> Shown:
 def _verdict(result: Shown) -> str:
     counts = f" {result['passed_count']}+/{result['failed_count']}-" if result["check"] != "lint" else ""
     ending = f" ({result['ending']})" if result["verdict"] == "broken off" else ""
-    return f"{result['verdict']}{ending}{counts}"
+    form = f" {result['form']}" if result.get("form") else ""
+    claimed = " claimed" if form and result["claimed"] else ""
+    return f"{result['verdict']}{ending}{counts}{form}{claimed}"

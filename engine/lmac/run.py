@@ -21,7 +21,7 @@ from lmac.assembly import (
 from lmac.baseline import run_single_shot
 from lmac.briefing import Setting
 from lmac.budget import Budget
-from lmac.checks import Check, described
+from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
@@ -62,6 +62,7 @@ class RunOrder:
     """Of a server that needs one."""
     acceptance: Mapping[str, bytes] | None = None
     """The user's own suite, judged at the end; the model never sees it."""
+    acceptance_form: AcceptanceForm = AcceptanceForm.API
     single_shot: bool = False
     """One call without the machine: the baseline."""
 
@@ -217,7 +218,8 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
     journal.append("exported", store_digest=store_digest, **asdict(progress.exported))
     judged = progress.outcome not in (None, Outcome.INTERRUPTED, Outcome.SANDBOX_FAILED)
     if order.acceptance is not None and judged:
-        progress.acceptance = sandbox.workspace.evaluator.accept(store_digest, order.acceptance)
+        evaluator = sandbox.workspace.evaluator
+        progress.acceptance = evaluator.accept(store_digest, order.acceptance, order.acceptance_form)
         journal.append("acceptance", **journalled(progress.acceptance))
 
 
@@ -232,6 +234,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "checks": [described(check) for check in order.checks],
         "prompts_digest": shipped_prompts(order.config.domain).digest,
         "acceptance": sorted(order.acceptance or ()),
+        "acceptance_form": order.acceptance_form.value,
         "single_shot": order.single_shot,
     }
 

@@ -1,6 +1,6 @@
 """The acceptance suites that ship with the tasks, judged themselves.
 
-Subject and suite are our own files here, so the host may run them.
+Subject and suite are our own files here, so the host may run them; the judge's own form is seen too.
 """
 
 import os
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from judged_boxes import Judge, outcomes
+from lmac.evaluation import Verdict
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TASKS = ("stack-queue", "lru-cache", "url-shortener")
@@ -182,3 +185,34 @@ def test_a_plausible_bug_is_noticed_by_the_requirement_that_it_breaks(mutant: Mu
     module.write_text(source.replace(mutant.right, mutant.wrong), encoding="utf-8")
 
     assert mutant.requirement in judge(mutant.task, module.parent).noticed()
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("task", TASKS)
+def test_the_reference_passes_its_suite_from_another_process_too(task: str, judge_in_box: Judge) -> None:
+    suite = texts(CHECKOUT / "configs" / "tasks" / task / "acceptance")
+    judged, result = judge_in_box(texts(CHECKOUT / "tests" / "reference" / task), suite)
+
+    assert judged.verdict is Verdict.PASSED, judged.findings
+    assert (judged.form, judged.claimed, judged.answered_by_subject) == ("api", False, 0)
+    assert {requirement_of(test) for test in outcomes(result)} == judged_requirements(task)
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mutant", MUTANTS, ids=lambda mutant: f"{mutant.task}: {mutant.wrong.splitlines()[0]}"
+)
+def test_a_plausible_bug_is_noticed_from_another_process_too(mutant: Mutant, judge_in_box: Judge) -> None:
+    files = texts(CHECKOUT / "tests" / "reference" / mutant.task)
+    files[mutant.file] = files[mutant.file].replace(mutant.right, mutant.wrong)
+    suite = texts(CHECKOUT / "configs" / "tasks" / mutant.task / "acceptance")
+    judged, result = judge_in_box(files, suite)
+
+    assert judged.verdict is Verdict.FAILED
+    failed = {requirement_of(test) for test, outcome in outcomes(result).items() if outcome == "failed"}
+    assert mutant.requirement in failed

@@ -33,6 +33,9 @@ def shell(tmp_path: Path) -> Shell:
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "runs" / "taken").mkdir(parents=True)
     (tmp_path / "no_tests").mkdir()
+    (tmp_path / "odd_suite").mkdir()
+    (tmp_path / "odd_suite" / "test_it.py").write_text("")
+    (tmp_path / "odd_suite" / "acceptance.yaml").write_text("form: remote\n")
     (tmp_path / "text.gguf").write_text("no weights")
     _profile(tmp_path, "server.yaml", write_profile(tmp_path, NOBODY))
     _profile(tmp_path, "keyed.yaml", write_profile(tmp_path, NOBODY, server={"api_key_env": "OUR_KEY"}))
@@ -102,6 +105,11 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "suite missing": (CONFIG, ("task.md", "--acceptance", "nowhere"), ("nowhere", "next: check the path")),
     "suite without tests": (CONFIG, ("task.md", "--acceptance", "no_tests"), ("no test_*.py", "next:")),
+    "suite of no form": (
+        CONFIG,
+        ("task.md", "--acceptance", "odd_suite"),
+        ("odd_suite/acceptance.yaml, line 1", "`form`", "remote"),
+    ),
     "option unknown": (CONFIG, ("task.md", "--fast"), ("--fast", "--help")),
     "weights of another kind": (
         MODEL,

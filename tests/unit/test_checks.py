@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job_results import Event, collected, finished, job_result, of_test
-from lmac.checks import AcceptanceCheck, Check, TestCheck
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, TestCheck
 from lmac.checks.session import MOST_FINDINGS, MOST_TESTS, canonical
 from lmac.config import RunConfig
 from lmac.errors import SandboxFailure
@@ -37,6 +37,25 @@ BROKEN = [ending for ending in Ending if ending is not Ending.EXITED]
 def with_ending(result: JobResult, ending: Ending, exit_code: int | None = 0) -> JobResult:
     return job_result(
         result.stdout.text(), stderr="last words", ending=ending, exit_code=exit_code, events=result.events
+    )
+
+
+@pytest.mark.parametrize("form", AcceptanceForm)
+def test_only_a_suite_that_shares_its_process_is_claimed(form: AcceptanceForm) -> None:
+    check = AcceptanceCheck(form)
+    answered: Event = {"kind": "answered", "comparisons": 3}
+    judged = check.judge(job_result(events=(*CLEAN_SESSION[:-1], answered, finished())))
+
+    assert judged.claimed == (form is AcceptanceForm.IN_PROCESS)
+    assert (judged.form, judged.answered_by_subject) == (form.value, 3)
+    assert (check.job().judged_form is None) == check.job().is_session == judged.claimed
+
+
+def test_what_the_judged_files_wrote_is_told_when_their_suite_fails() -> None:
+    failing = job_result(events=(collected("t.py::a"), finished()), subject_output="last words")
+
+    assert AcceptanceCheck().judge(failing).findings[-1] == Finding(
+        "output of the judged files", "last words", blocking=False
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lmac.checks import AcceptanceForm
 from lmac.errors import ConfigError, WeightsError
 from lmac.inputs import (
     SUITE_BYTES,
@@ -15,6 +16,7 @@ from lmac.inputs import (
     load_config,
     load_profile,
     load_suite,
+    load_suite_settings,
     load_task,
     resolve_key,
     resolve_weights,
@@ -37,6 +39,25 @@ def test_every_shipped_task_has_a_text_and_a_suite(folder: Path) -> None:
     assert given.task.name == folder.name
     assert given.acceptance_folder is not None
     assert load_suite(given.acceptance_folder)
+
+
+@pytest.mark.parametrize("form", AcceptanceForm)
+def test_a_suite_says_how_it_meets_the_files_and_api_is_the_default(
+    form: AcceptanceForm, tmp_path: Path
+) -> None:
+    (tmp_path / "test_it.py").write_text("")
+    assert load_suite_settings(tmp_path).form is AcceptanceForm.API
+
+    (tmp_path / "acceptance.yaml").write_text(f"form: {form.value}\n")
+    assert load_suite_settings(tmp_path).form is form
+    assert list(load_suite(tmp_path)) == ["test_it.py"]
+
+
+@pytest.mark.parametrize("text", ["form: remote", "forms: api", "form: [api]", "form:"])
+def test_wrong_settings_of_a_suite_are_named_with_file_and_key(text: str, tmp_path: Path) -> None:
+    (tmp_path / "acceptance.yaml").write_text(f"{text}\n")
+    with pytest.raises(ConfigError, match=r"acceptance\.yaml, line 1, key `forms?`"):
+        load_suite_settings(tmp_path)
 
 
 def test_a_task_is_a_file_or_the_words_themselves(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ ANSWER: dict[str, Any] = {
     "signal": None,
     "stdout": EMPTY,
     "stderr": EMPTY,
+    "subject": EMPTY,
     "events": [PASSED, FINISHED],
     "seconds": 0.5,
     "leftover_processes": 0,

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lmac_sandbox.inside.counters import UNCOUNTED
-from lmac_sandbox.inside.places import JOB_UID, KEEPER_UID
+from lmac_sandbox.inside.places import JOB_UID, JUDGE_UID, KEEPER_UID
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
 from lmac_sandbox.policy import (
     ENVIRONMENT,
@@ -85,6 +85,13 @@ def test_the_scratch_belongs_to_the_job_and_is_capped_in_bytes_and_inodes() -> N
         "nosuid",
         "nodev",
     } <= options
+
+
+def test_the_judges_files_are_its_own_and_cannot_be_executed() -> None:
+    options = set(BOX["HostConfig"]["Tmpfs"]["/judge"].split(","))
+
+    assert {"size=16m", f"uid={JUDGE_UID}", "mode=0700", "nosuid", "nodev", "noexec"} <= options
+    assert len({JOB_UID, JUDGE_UID, KEEPER_UID, 0}) == 4
 
 
 def test_the_volume_has_room_for_what_the_store_may_hold() -> None:

@@ -48,7 +48,7 @@ class ScriptedBoxes:
     def snapshot(self) -> Snapshot:
         return Snapshot(self._keeper.digest(), len(self._keeper.files))
 
-    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite"]) -> None:
+    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
         raise AssertionError("no tool places files")
 
     def run(self, job: Job) -> JobResult:

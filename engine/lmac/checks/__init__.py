@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from lmac.checks.acceptance import AcceptanceCheck, AcceptanceForm, SuiteSettings
 from lmac.checks.check import Check
 from lmac.checks.command_check import CommandCheck
 from lmac.checks.definition import CheckDefinition, CheckSet, Rules
 from lmac.checks.sets import CheckPlan, NamedSet, described, plan_checks
-from lmac.checks.tests import AcceptanceCheck, TestCheck
+from lmac.checks.tests import TestCheck
 
 __all__ = [
     "AcceptanceCheck",
+    "AcceptanceForm",
     "Check",
     "CheckDefinition",
     "CheckPlan",
@@ -17,6 +19,7 @@ __all__ = [
     "CommandCheck",
     "NamedSet",
     "Rules",
+    "SuiteSettings",
     "TestCheck",
     "described",
     "plan_checks",

@@ -31,20 +31,3 @@ class TestCheck:
 
     def judge(self, result: JobResult) -> CheckResult:
         return judge_session(self.name, result)
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptanceCheck:
-    """Runs the user's own suite, which the model never saw, against a copy of the store."""
-
-    name: str = "acceptance"
-    gates: bool = False
-    reuse: Reuse = Reuse.SINGLE_USE
-    wall_seconds: float | None = None
-
-    def job(self) -> Job:
-        arguments = ("-q", "--tb=short", "--import-mode=importlib", ".")
-        return Job.pytest(arguments, working_folder="suite", wall_seconds=self.wall_seconds)
-
-    def judge(self, result: JobResult) -> CheckResult:
-        return judge_session(self.name, result, suite_is_trusted=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from lmac.checks import AcceptanceForm
 from lmac.commands.terminal import terminal_json
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
@@ -22,6 +23,7 @@ from lmac.inputs import (
     load_config,
     load_profile,
     load_suite,
+    load_suite_settings,
     load_task,
     resolve_image,
     resolve_key,
@@ -66,6 +68,9 @@ def _order(
     given = load_task(argument)
     suite_folder = acceptance or given.acceptance_folder
     suite = load_suite(suite_folder) if suite_folder else None
+    form = config.acceptance_form
+    if suite_folder and form is None:
+        form = load_suite_settings(suite_folder).form
     profile = load_profile(config.model)
     api_key = resolve_key(profile, environment)
     folder = Path(config.runs_folder) / (_checked_id(run_id) if run_id else _new_id(given.task.name))
@@ -87,6 +92,7 @@ def _order(
         weights=weights,
         api_key=api_key,
         acceptance=suite,
+        acceptance_form=form or AcceptanceForm.API,
         single_shot=single_shot,
     )
 

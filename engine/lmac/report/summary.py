@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from lmac.evaluation import Report
+from lmac.evaluation import CheckResult, Report
 from lmac.printable import printable
 from lmac.report.result import RunResult
 
@@ -57,10 +57,10 @@ def _checks(report: Report | None) -> str:
     said = []
     for result in report.results:
         counted = result.check in ("tests", "acceptance")
-        claimed = ", claimed" if result.claimed else ""
-        counts = f" ({result.passed_count} passed, {result.failed_count} failed{claimed})" if counted else ""
+        counts = f"{result.passed_count} passed, {result.failed_count} failed" if counted else ""
+        notes = ", ".join(note for note in (counts, *how_judged(result)) if note)
         covered = f", {result.covered_percent} % of lines run" if result.covered_percent is not None else ""
-        said.append(f"{result.check} {result.verdict.value}{counts}{covered}")
+        said.append(f"{result.check} {result.verdict.value}{f' ({notes})' if notes else ''}{covered}")
     return "; ".join(said)
 
 
@@ -69,6 +69,16 @@ def _slowest(report: Report | None) -> str:
     tests = [test for result in report.results for test in result.tests] if report else []
     slow = sorted((test for test in tests if test.seconds >= SLOW_SECONDS), key=lambda test: -test.seconds)
     return ", ".join(f"{test.id} {test.seconds:.1f} s" for test in slow[:SLOWEST])
+
+
+def how_judged(result: CheckResult) -> tuple[str, ...]:
+    """The form of an acceptance suite, and what of its verdict is the word of the judged files."""
+    answered = result.answered_by_subject
+    return (
+        result.form,
+        "claimed" if result.claimed else "",
+        f"{answered} comparisons answered by the judged files" if answered else "",
+    )
 
 
 def _tokens(result: RunResult) -> str:

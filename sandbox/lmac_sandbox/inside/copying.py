@@ -9,7 +9,16 @@ from .frames import Frame, FrameError, encode, parse
 from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
 from .paths import BadPath
-from .places import JOB_UID, JUDGE_FOLDERS, SCRATCH, SCRATCH_FOLDERS, STORE, WORKING_FOLDERS
+from .places import (
+    JOB_UID,
+    JUDGE,
+    JUDGE_FOLDERS,
+    JUDGE_UID,
+    SCRATCH,
+    SCRATCH_FOLDERS,
+    STORE,
+    WORKING_FOLDERS,
+)
 from .processes import purge
 from .spawn import Caps, Descriptors, fork_as_job
 from .store_digest import StoreDigest, content_digest
@@ -21,21 +30,26 @@ class CopyFailed(RuntimeError):
 
 
 def claim_scratch() -> None:
-    """Give the scratch to the job's user where the engine could not: as root, before anything else runs."""
-    if os.stat(SCRATCH).st_uid != JOB_UID:
-        os.chown(SCRATCH, JOB_UID, JOB_UID)
+    """Give each user its file system where the engine could not: as root, before anything else runs."""
+    for folder, uid in ((SCRATCH, JOB_UID), (JUDGE, JUDGE_UID)):
+        if os.stat(folder).st_uid != uid:
+            os.chown(folder, uid, uid)
 
 
 def make_folders() -> Frame:
     """The job's folders in its scratch."""
-    for folder in SCRATCH_FOLDERS:
-        os.makedirs(folder, exist_ok=True)
-    return {}
+    return _make_own(SCRATCH, SCRATCH_FOLDERS)
 
 
 def make_judge_folders() -> Frame:
     """The judge's folders in its own file system."""
-    for folder in JUDGE_FOLDERS:
+    return _make_own(JUDGE, JUDGE_FOLDERS)
+
+
+def _make_own(root: str, folders: tuple[str, ...]) -> Frame:
+    # runc gives a tmpfs the mode of the image's folder, whatever the mount asks for.
+    os.chmod(root, 0o700)
+    for folder in folders:
         os.makedirs(folder, exist_ok=True)
     return {}
 

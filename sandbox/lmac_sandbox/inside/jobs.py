@@ -213,7 +213,8 @@ def _drain(course: _Course, name: str, reader: int) -> None:
 
 def _result(course: _Course, seconds: float, leftover: int, counted: Counters) -> Frame:
     events, garbled = parse_events(bytes(course.events))
-    reading = parse_reading(bytes(course.reading)) if course.order.is_session else None
+    reports = course.order.is_session or bool(course.order.judged_form)
+    reading = parse_reading(bytes(course.reading)) if reports else None
     facts = replace(_facts(course, counted, events, garbled), was_read=reading is not None)
     ending = Ending.REJECTED if course.reason else judge(facts)
     if course.reason:

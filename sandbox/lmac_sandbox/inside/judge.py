@@ -23,6 +23,7 @@ from .link import Link
 from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, JUDGE_UID, WORKING_FOLDERS
 from .proxies import Proxies, described
 from .raised import SubjectError
+from .reading import tell_reading
 from .recorder import Recorder
 from .subject_client import SubjectBroken, SubjectClient
 from .subject_imports import SubjectFinder, list_modules
@@ -52,7 +53,7 @@ def fork_judged(
     """Fork subject and judge.
 
     Args:
-        pipes: Writing ends: `stdout`, `stderr` and `events` of the judge, `subject` for all that the
+        pipes: Writing ends: `stdout`, `stderr`, `events` and `reading` of the judge, `subject` for all that the
             subject's process writes.
 
     Returns:
@@ -66,12 +67,14 @@ def fork_judged(
         return serve_subject(theirs, WORKING_FOLDERS["subject"], environment)
 
     def judge() -> int:
+        tell_reading(JUDGE_SUITE, pipes["reading"])
         return _run_suite(arguments, environment, pipes["events"], ours, modules)
 
     try:
         outside = spawn.Descriptors(nothing, pipes["subject"], pipes["subject"], (theirs,))
         subject_pid = spawn.fork_as_job(subject, outside, caps)
-        inside = spawn.Descriptors(stdin, pipes["stdout"], pipes["stderr"], (pipes["events"], ours))
+        own = (pipes["events"], pipes["reading"], ours)
+        inside = spawn.Descriptors(stdin, pipes["stdout"], pipes["stderr"], own)
         return spawn.fork_as_job(judge, inside, caps, JUDGE_UID), subject_pid
     finally:
         for descriptor in (ours, theirs, nothing):
