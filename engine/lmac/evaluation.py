@@ -81,7 +81,7 @@ class CheckResult:
     form: str = ""
     """Of an acceptance suite: how it met the files, as `checks.acceptance` names it."""
     answered_by_subject: int = 0
-    """Comparisons of two objects of the judged files, which only they can answer."""
+    """Comparisons, and sums, that an object of the judged files answered itself: its word."""
 
     @property
     def covered_percent(self) -> int | None:

@@ -467,6 +467,7 @@ def test_comparisons_that_only_the_subject_can_answer_are_counted_and_a_blanket_
 class Money:
     def __init__(self, amount): self.amount = amount
     def __eq__(self, other): return self.amount == other.amount
+    def __sub__(self, other): return 0.0
 class Yes:
     def __eq__(self, other): return True
 """
@@ -477,12 +478,73 @@ def test_money():
     assert Money(1) != Money(2)
 def test_yes():
     assert Yes() == Yes()
+def test_close():
+    assert abs(Money(1) - 42) < 0.1
 """
     judged, result = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
 
-    assert outcomes(result) == {"test_money": "passed", "test_yes": "failed"}
+    assert outcomes(result) == {"test_money": "passed", "test_yes": "failed", "test_close": "passed"}
     assert "equal to anything" in judged.findings[0].text
-    assert judged.answered_by_subject == 3
+    assert judged.answered_by_subject == 4
+
+
+def test_modules_that_pytest_and_the_standard_library_would_like_to_have_are_not_the_subjects(
+    judge_in_box: Judge,
+) -> None:
+    files = {
+        f"{name}.py": "def isscalar(value): return True\n" for name in ("numpy", "org", "mock", "argcomplete")
+    }
+    suite = """\
+import importlib, pytest, pickle, sys
+def test_it():
+    for name in ("numpy", "mock"):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(name)
+    with pytest.raises(pytest.skip.Exception):
+        pytest.importorskip("argcomplete")
+    assert not {"numpy", "org", "mock", "argcomplete"} & set(sys.modules)
+    import argcomplete
+"""
+    judged, _ = judge_in_box(files, {"test_it.py": suite})
+
+    assert judged.verdict is Verdict.PASSED, judged.findings
+
+
+def test_names_that_a_suite_compares_with_are_not_replaced_by_an_import_of_all(judge_in_box: Judge) -> None:
+    code = "class Any:\n    def __getattr__(self, name): return self\n"
+    code += "    def __call__(self, *a, **k): return self\n"
+    code += "pytest = sorted = math = Any()\ndef answer(): return 41\n"
+    suite = """\
+import math, pytest
+from subject_code import *
+def test_it():
+    assert sorted([2, 1]) == [1, 2] and math.sqrt(4) == 2.0 and answer() == 41
+    with pytest.raises(ValueError):
+        raise ValueError
+"""
+    judged, _ = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+
+    assert judged.verdict is Verdict.PASSED, judged.findings
+
+
+def test_the_words_of_a_failed_assertion_in_a_callback_stay_with_the_judge(judge_in_box: Judge) -> None:
+    code = """\
+def called(function):
+    try:
+        function()
+    except AssertionError as error:
+        return str(error), error.args
+"""
+    suite = """\
+def test_it():
+    from subject_code import called
+    def check():
+        assert 41 == 42, "42 is expected"
+    assert called(check) == ("", ())
+"""
+    judged, _ = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+
+    assert judged.verdict is Verdict.PASSED, judged.findings
 
 
 def test_a_module_that_shadows_the_standard_library_is_named_and_never_imported(judge_in_box: Judge) -> None:

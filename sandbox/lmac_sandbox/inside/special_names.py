@@ -18,9 +18,11 @@ _OTHERS = (
     *("await", "aiter", "anext", "aenter", "aexit", "fspath", "bytes", "str", "repr", "format"),
 )
 
+OPERATORS = tuple(f"__{prefix}{name}__" for name in _OPERATORS for prefix in ("", "r", "i"))
+
 SPECIAL_NAMES = (
     *COMPARISONS,
-    *(f"__{prefix}{name}__" for name in _OPERATORS for prefix in ("", "r", "i")),
+    *OPERATORS,
     *(f"__{name}__" for name in _OTHERS),
     UNHASHABLE,
 )

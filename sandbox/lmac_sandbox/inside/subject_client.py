@@ -11,10 +11,11 @@ from .link import Link
 from .plain_values import Codec, NotPlain
 from .raised import RaisedErrors
 from .shown import ShownObjects
-from .special_names import COMPARISONS
+from .special_names import COMPARISONS, OPERATORS
 
 _NESTED = 100
 """Calls and callbacks within each other."""
+_PLAIN_NUMBERS = (bool, int, float, complex)
 _FAULT_CHARACTERS = 500
 
 
@@ -55,7 +56,7 @@ class SubjectClient:
         self.is_dead = False
         """Nothing can be asked any more."""
         self.answered_comparisons = 0
-        """Comparisons of two objects of the subject, which only it can answer."""
+        """Comparisons, and sums that are plain numbers, of which an object of the subject was a part."""
 
     def drop(self, number: int, times: int) -> None:
         """The judge has no more use for an object that came so many times; told with the next request."""
@@ -79,16 +80,17 @@ class SubjectClient:
         self, of: int, name: str, args: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Any:
         """Call a special method of an object of the subject."""
-        if name in COMPARISONS:
-            self.answered_comparisons += 1
         encode = self.codec.encode
-        return self.ask(
+        answer = self.ask(
             "special",
             of=of,
             name=name,
             args=[encode(value) for value in args],
             named={key: encode(value) for key, value in (named or {}).items()},
         )
+        if name in COMPARISONS or (name in OPERATORS and type(answer) in _PLAIN_NUMBERS):
+            self.answered_comparisons += 1
+        return answer
 
     def fault(self, reason: str, dead: bool = False) -> SubjectBroken:
         """Note what the subject did; the running test fails by it, whatever it catches."""

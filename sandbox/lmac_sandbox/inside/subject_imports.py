@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import os
@@ -11,11 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .frames import Frame
-from .places import WORKING_FOLDERS
+from .places import JUDGE_SUITE, WORKING_FOLDERS
 from .subject_client import SubjectClient
 
 _NAMES = 4096
 _HANDLE = "_lmac_handle"
+_KEPT = frozenset({*dir(builtins), *sys.stdlib_module_names, "pytest"})
+_LOOKED_FOR = frozenset({"attr", "mock", "numpy", "pexpect", "pkg_resources", "twisted"})
+"""What pytest asks once somebody has imported it."""
 
 
 def list_modules() -> Frame:
@@ -45,12 +49,12 @@ class SubjectFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, client: SubjectClient, names: Sequence[str]) -> None:
         self._client = client
-        self._names = frozenset(names)
+        self._names = frozenset(names) - _LOOKED_FOR
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] not in self._names:
+        if fullname.partition(".")[0] not in self._names or not _suite_asks():
             return None
         return importlib.machinery.ModuleSpec(fullname, self, origin="subject")
 
@@ -60,11 +64,23 @@ class SubjectFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         _own(module)[_HANDLE] = handle
         if is_package is True:
             spec.submodule_search_locations = []
-        _own(module)["__all__"] = [name for name in public if isinstance(name, str)]
+        # `import *` must not replace what the suite compares and expects with.
+        _own(module)["__all__"] = [name for name in public if isinstance(name, str) and name not in _KEPT]
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
         """The subject has executed it already."""
+
+
+def _suite_asks() -> bool:
+    """Whether the import stands in the suite.
+
+    The standard library and pytest try modules that are not installed, such as `org` and `numpy`.
+    """
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "importlib":
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(f"{JUDGE_SUITE}/")
 
 
 class SubjectModule(types.ModuleType):
