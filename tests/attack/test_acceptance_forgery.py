@@ -93,6 +93,24 @@ def refuse(): return Yes(7)
 """,
     ),
     Forgery(
+        "a text and a tuple that hold anything",
+        """\
+class Text(str):
+    def __contains__(self, part): return True
+    def __len__(self): return 42
+    def __bool__(self): return False
+def answer():
+    class Row(tuple):
+        def __contains__(self, item): return True
+        def __len__(self): return 42
+        def __getitem__(self, place): return 42
+        def __iter__(self): return iter([42])
+        def __eq__(self, other): return True
+    return Row([41])
+def refuse(): return Text("x")
+""",
+    ),
+    Forgery(
         "the server is killed", "import os\ndef answer(): os._exit(0)\nrefuse = answer\n", "process is gone"
     ),
     Forgery(
@@ -267,6 +285,27 @@ def test_no_forgery_passes(forgery: Forgery, judge_in_box: Judge) -> None:
     assert not {"skipped", "xfailed"} & set(outcomes(result).values())
     if forgery.ending is Ending.EXITED:
         assert len(outcomes(result)) == 3, "the session came to its end"
+
+
+def test_a_number_a_text_or_a_row_of_a_class_of_its_own_is_looked_into_by_the_judge(
+    judge_in_box: Judge,
+) -> None:
+    code = """\
+class Row(tuple):
+    def __contains__(self, item): return True
+    def __len__(self): return 42
+    def __getitem__(self, place): return 42
+    def __iter__(self): return iter([42])
+def row(): return Row([41])
+"""
+    suite = """\
+from subject_code import row
+def test_it():
+    assert 42 not in row() and len(row()) == 1 and row()[0] == 41 and list(row()) == [41] and row() == (41,)
+"""
+    judged, _ = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+
+    assert judged.verdict is Verdict.PASSED, judged.findings
 
 
 def test_the_honest_module_passes_the_same_suite(judge_in_box: Judge) -> None:

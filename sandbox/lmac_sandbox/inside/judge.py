@@ -53,7 +53,7 @@ def fork_judged(
     """Fork subject and judge.
 
     Args:
-        pipes: Writing ends: `stdout`, `stderr`, `events` and `reading` of the judge, `subject` for all that the
+        pipes: Writing ends: `stdout`, `stderr`, `events`, `reading` of the judge, `subject` for all that the
             subject's process writes.
 
     Returns:

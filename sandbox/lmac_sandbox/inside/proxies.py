@@ -31,7 +31,7 @@ _ASKED_DUNDERS = frozenset(
     )
 )
 """Of names with two underscores at both ends: pytest looks for others in everything that it meets."""
-_COPIES = ("__copy__", "__deepcopy__")
+_LOOKS = ("__bool__", "__len__", "__iter__", "__getitem__", "__contains__")
 
 
 class Handle:
@@ -230,9 +230,9 @@ def _handle_kind(base: type, names: frozenset[str]) -> type:
 
 
 def _carried_kind(base: type, names: frozenset[str]) -> type:
-    compared = {*COMPARISONS, "__hash__", UNHASHABLE}
-    # What the class adds or replaces is done by the subject; what is compared stays plain.
-    namespace: dict[str, Any] = {name: _forwarded(name) for name in sorted(names - compared)}
+    # What the class adds or replaces is done by the subject; what is compared and looked into stays plain.
+    plain = {*COMPARISONS, "__hash__", UNHASHABLE, *(name for name in _LOOKS if hasattr(base, name))}
+    namespace: dict[str, Any] = {name: _forwarded(name) for name in sorted(names - plain)}
     return type(base.__name__, (Carried, base), namespace)
 
 
