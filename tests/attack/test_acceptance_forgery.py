@@ -193,7 +193,8 @@ refuse = answer
     Forgery(
         "a mask with methods that there are not",
         LINK
-        + "def answer(): Answering({'value': {'$': 'handle', 'id': 1, 'mask': 1 << 200, 'base': ''}})()\n"
+        + "mark = {'$': 'handle', 'id': 1, 'mask': 1 << 200, 'base': '', 'name': ''}\n"
+        + "def answer(): Answering({'value': mark})()\n"
         + "refuse = answer\n",
         "sent no value",
     ),

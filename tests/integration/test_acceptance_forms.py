@@ -12,7 +12,7 @@ from lmac_sandbox import Ending
 pytestmark = pytest.mark.engine
 
 MODULE = """\
-import asyncio, collections, dataclasses, datetime, enum
+import asyncio, collections, concurrent.futures, dataclasses, datetime, enum
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -126,6 +126,10 @@ class Signal:
 def root():
     return ROOT
 
+def pooled(function, values):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        return list(pool.map(function, values))
+
 def applied(function, *values):
     return function(*values)
 
@@ -176,7 +180,7 @@ def written(stream):
 """
 
 SUITE = """\
-import asyncio, copy, dataclasses, datetime, io, math
+import asyncio, collections.abc, copy, dataclasses, datetime, io, math, threading
 from unittest.mock import Mock
 
 import pytest
@@ -221,6 +225,10 @@ def test_classes_and_what_they_have():
     assert Shelf.add(1, 3, 4, k=5) == (1, 3, (4,), {"k": 5}) and Shelf[int](3).content == 3
     assert isinstance(Drawer(1), Shelf) and not isinstance(shelf, Drawer) and not isinstance(3, Shelf)
     assert issubclass(Drawer, Shelf) and Shelf.__name__ == "Shelf"
+    assert type(shelf).__name__ == "Shelf" and shelf.__class__ is type(shelf) is type(Shelf(1))
+    assert not isinstance(shelf, collections.abc.Iterable)
+    assert isinstance(things.count(1), collections.abc.Iterator)
+    assert isinstance(things.Table(), collections.abc.Mapping)
     assert callable(Shelf) and callable(things.count) and not callable(shelf)
     assert hasattr(shelf, "content") and not hasattr(shelf, "nothing") and "content" in dir(shelf)
     for absent in (len, iter, lambda value: value[0]):
@@ -318,6 +326,17 @@ def test_errors_of_the_suite_pass_through_the_subject():
     assert caught.value is own
     with pytest.raises(KeyError):
         things.caught(raising(KeyError("k")))
+
+
+def test_threads_of_either_side():
+    assert things.pooled(lambda number: number * 2, range(20)) == [number * 2 for number in range(20)]
+    heard = []
+    signal = things.Signal()
+    signal.connect(heard.append)
+    threads = [threading.Thread(target=signal.send, args=(number,)) for number in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert sorted(heard) == [0, 1, 2, 3]
 
 
 def test_containers(subject):

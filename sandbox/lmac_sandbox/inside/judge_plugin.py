@@ -152,21 +152,27 @@ class JudgePlugin:
     def _watched(self) -> Watched:
         try:
             result = yield
-        except (ImportError, AttributeError) as error:
-            if self._shadowing:
-                error.add_note(self._hint())
+        except SubjectBroken:
+            self._forget_faults()
             raise
-        finally:
+        except BaseException as error:
+            if self._shadowing and isinstance(error, ImportError | AttributeError):
+                error.add_note(self._hint())
             self._raise_faults()
+            raise
+        self._raise_faults()
         return result
 
     def _raise_faults(self) -> None:
         if not self._client.faults:
             return
         reason = self._client.faults[0]
-        # Of a dead subject every later test is told the same.
-        self._client.faults[:] = [reason] if self._client.is_dead else []
+        self._forget_faults()
         raise SubjectBroken(reason)
+
+    def _forget_faults(self) -> None:
+        """They are told; of a dead subject every later test is told the first one."""
+        self._client.faults[:] = self._client.faults[:1] if self._client.is_dead else []
 
     def _hint(self) -> str:
         names = ", ".join(self._shadowing[:10])

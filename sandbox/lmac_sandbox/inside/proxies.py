@@ -15,9 +15,10 @@ from weakref import WeakValueDictionary
 from .frames import Frame
 from .plain_values import NotPlain
 from .special_names import COMPARISONS, UNHASHABLE, names_in
-from .subject_client import SubjectBroken, SubjectClient
+from .subject_client import SubjectClient
 
 _KINDS = 4096
+_NAME_CHARACTERS = 200
 """Different sets of special methods; more have no program but one that floods."""
 
 _BASES: Mapping[str, type | None] = {"": None, "list": list, "dict": dict, "set": set, "bytearray": bytearray}
@@ -37,13 +38,11 @@ _LOOKS = ("__bool__", "__len__", "__iter__", "__getitem__", "__contains__")
 class Handle:
     """An object that lives with the subject."""
 
-    __slots__ = ("__weakref__", "_lmac_base", "_lmac_class", "_lmac_client", "_lmac_id", "_lmac_seen")
+    __slots__ = ("__weakref__", "_lmac_base", "_lmac_client", "_lmac_id", "_lmac_seen")
 
     _lmac_client: SubjectClient
     _lmac_id: int
     _lmac_base: type | None
-    _lmac_class: Any
-    """None until somebody asks."""
     _lmac_seen: int
     """How often it came; all of them are given back together."""
 
@@ -67,13 +66,8 @@ class Handle:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        if self._lmac_class is None:
-            try:
-                self._lmac_class = self._lmac_base or self._lmac_client.ask("class", of=self._lmac_id)
-            except SubjectBroken:
-                # The fault is noted; whoever prints a failure asks too, and must not break.
-                return type(self)
-        return self._lmac_class
+        # A real type in any case: the abstract classes of the standard library ask for no less.
+        return self._lmac_base or type(self)
 
     def __eq__(self, other: object) -> Any:
         if self is other:
@@ -161,7 +155,7 @@ class Proxies:
     def __init__(self) -> None:
         self._handles: WeakValueDictionary[int, Handle] = WeakValueDictionary()
         self._carried: dict[int, Any] = {}
-        self._kinds: dict[tuple[type, int], type] = {}
+        self._kinds: dict[tuple[type, int, str], type] = {}
 
     def proxy(self, client: SubjectClient, mark: Frame) -> object:
         """The stand-in of one mark.
@@ -170,8 +164,8 @@ class Proxies:
             NotPlain: it is no mark of an object.
         """
         match mark:
-            case {"$": "handle", "id": int(number), "mask": int(mask), "base": str(base)} if base in _BASES:
-                return self._handle(client, number, self._kind(Handle, mask), _BASES[base])
+            case {"$": "handle", "id": int(number), "mask": int(mask), "base": str(base), "name": str(name)}:
+                return self._handle(client, number, self._kind(Handle, mask, name), _BASES[base])
             case {"$": "class", "id": int(number), "mask": int(mask)}:
                 return self._handle(client, number, self._kind(ClassHandle, mask), None)
             case {"$": "value", "id": int(number), "mask": int(mask), "v": plain}:
@@ -186,7 +180,7 @@ class Proxies:
         if handle is None or type(handle) is not kind:
             handle = kind.__new__(kind)
             handle._lmac_client, handle._lmac_id = client, number
-            handle._lmac_base, handle._lmac_class, handle._lmac_seen = base, None, 0
+            handle._lmac_base, handle._lmac_seen = base, 0
             self._handles[number] = handle
         handle._lmac_seen += 1
         return handle
@@ -202,13 +196,16 @@ class Proxies:
             self._carried[number] = known
         return known
 
-    def _kind(self, base: type, mask: int) -> type:
-        kind = self._kinds.get((base, mask))
+    def _kind(self, base: type, mask: int, name: str = "") -> type:
+        """The class of stand-ins with these methods; it bears the name of the subject's."""
+        kind = self._kinds.get((base, mask, name))
         if kind is None:
-            if len(self._kinds) >= _KINDS:
-                raise NotPlain("the subject shows too many kinds of objects")
+            if len(self._kinds) >= _KINDS or len(name) > _NAME_CHARACTERS:
+                raise NotPlain("the subject shows too many kinds of objects, or one of too long a name")
             make = _handle_kind if issubclass(base, Handle) else _carried_kind
-            kind = self._kinds[base, mask] = make(base, frozenset(names_in(mask)))
+            kind = make(base, frozenset(names_in(mask)))
+            kind.__name__ = kind.__qualname__ = name or base.__name__
+            self._kinds[base, mask, name] = kind
         return kind
 
 

@@ -129,8 +129,6 @@ class SubjectServer:
                 return (_Held(module), hasattr(module, "__path__"), [str(key) for key in public])
             case {"op": "await", "of": of}:
                 return self._awaited(self._objects[of])
-            case {"op": "class", "of": of}:
-                return type(self._objects[of])
             case {"op": "isinstance" | "issubclass" as op, "of": of, "class": kind}:
                 judge = isinstance if op == "isinstance" else issubclass
                 return bool(judge(self._objects[of], self._objects[kind]))  # type: ignore[arg-type]
@@ -177,7 +175,8 @@ class SubjectServer:
 
     def _handle(self, value: object) -> Frame:
         base = next((base.__name__ for base in _CONTENTS if isinstance(value, base)), "")
-        return self._number(value) | {"$": "handle", "mask": mask_of(type(value)), "base": base}
+        name = {"name": type(value).__name__[:200]}
+        return self._number(value) | {"$": "handle", "mask": mask_of(type(value)), "base": base} | name
 
     def _class(self, kind: type) -> Frame:
         if (name := name_of(kind)) is not None:
