@@ -1,4 +1,4 @@
-"""The test checks: pytest sessions over the store's own tests, or over the user's suite."""
+"""The test check: a pytest session over the store's own tests."""
 
 from __future__ import annotations
 
