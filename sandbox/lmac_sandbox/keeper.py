@@ -12,7 +12,7 @@ from lmac_sandbox.answers import Answer
 from lmac_sandbox.errors import EngineFailure, FileMissing, PathRejected, StoreFull, WireError
 from lmac_sandbox.inside.frames import PROTOCOL
 from lmac_sandbox.inside.keeper import MESSAGE_CHARACTERS
-from lmac_sandbox.inside.paths import PATH_BYTES
+from lmac_sandbox.inside.paths import PATH_BYTES, shown
 from lmac_sandbox.launch import Program, launch
 from lmac_sandbox.limits import MIB, StoreLimits
 from lmac_sandbox.policy import keeper_options
@@ -105,9 +105,11 @@ class Keeper:
             PathRejected: a path breaks a rule or clashes with another; nothing was written.
             StoreFull: a limit would be passed; nothing was written.
         """
-        groups = list(batches({path: len(content) for path, content in files.items()}))
+        sizes = {path: len(content) for path, content in files.items()}
+        self._refuse_long(sizes)
+        groups = list(batches(sizes))
         if len(groups) > 1:
-            self._ask("check", sizes={path: len(content) for path, content in files.items()})
+            self._ask("check", sizes=sizes)
         digest = ""
         for batch in groups or [[]]:
             contents = {path: base64.b64encode(files[path]).decode("ascii") for path in batch}
@@ -153,6 +155,14 @@ class Keeper:
     def digest(self) -> str:
         """The digest of the whole store, as `store_digest` defines it."""
         return self._ask("digest").digest("digest")
+
+    def _refuse_long(self, sizes: Mapping[str, int]) -> None:
+        """Here and not in the container: a file that no frame can carry would break the channel for good."""
+        for path, size_bytes in sizes.items():
+            if size_bytes > self._limits.file_bytes:
+                raise StoreFull(
+                    f"{shown(path)} has {size_bytes} bytes, a file may have {self._limits.file_bytes}"
+                )
 
     def _ask(self, operation: str, **fields: object) -> Answer:
         answer = Answer(

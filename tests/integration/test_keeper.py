@@ -102,6 +102,13 @@ def test_a_full_store_refuses_and_keeps_what_it_has(engine: Engine, image_id: st
         assert keeper.write("a", b"y" * 600) == store_digest({"a": b"y" * 600})
 
 
+def test_a_file_that_no_frame_can_carry_is_refused_like_any_other_that_is_too_long(keeper: Keeper) -> None:
+    with pytest.raises(StoreFull, match="a file may have"):
+        keeper.write("large.bin", bytes(30 * 2**20))
+
+    assert keeper.digest() == store_digest({})
+
+
 def test_a_store_filled_to_its_limits_fits_on_its_volume(engine: Engine, image_id: str, owner: Owner) -> None:
     limits = StoreLimits(store_bytes=2**20, store_files=200, file_bytes=2**18)
     files = {f"d{n}/f.txt": b"x" * 5242 for n in range(199)} | {"last": b"y" * 100}

@@ -88,6 +88,8 @@ class Tree:
             entries = sorted(
                 (entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False))
                 for entry in scan
+                # A file that is being written, by a keeper beside a copying box: it is not there yet.
+                if not entry.name.startswith(RESERVED_PREFIX)
             )
         prefix = f"{folder}/" if folder else ""
         yield from (prefix + name for name, _, is_file in entries if is_file)
