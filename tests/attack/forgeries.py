@@ -1,0 +1,475 @@
+"""Rows that try to turn a failing store into a passing one."""
+
+from __future__ import annotations
+
+from attack.stage import Attack, Checked, ClaimedAtMost, Program, Stage, said
+from lmac.checks import LintCheck, SyntaxCheck, TestCheck
+from lmac.evaluation import Verdict
+from lmac_sandbox import Ending, Job
+from lmac_sandbox.inside.events import line_of
+
+FAILING = "def test_wrong(): assert 1 == 2\n"
+PASSING = "def test_right(): assert 1 == 1\n"
+UNDEFINED = "def f():\n    return nowhere\n"
+
+
+def _over_the_events_pipe(line: bytes, times: int = 1) -> str:
+    """A test that writes to every descriptor that it has, and fails."""
+    return (
+        "import os\ndef test_a():\n for fd in range(3, 32):\n"
+        f"  for _ in range({times}):\n   try: os.write(fd, {line!r})\n   except OSError: break\n"
+        " assert 1 == 2\n"
+    )
+
+
+_PATCHED_RECORDER = """\
+import sys
+for name, module in list(sys.modules.items()):
+    if name.endswith('.recorder'):
+        tell = module.Recorder._tell
+        def forged(self, event, tell=tell):
+            if event['kind'] == 'test': event = {**event, 'outcome': 'passed', 'text': ''}
+            if event['kind'] == 'finished': event = {**event, 'exit_code': 0}
+            tell(self, event)
+        module.Recorder._tell = forged
+import atexit, os
+def test_wrong(): assert 1 == 2
+def pytest_sessionfinish(): pass
+"""
+
+_PATCHED_PYTEST = """\
+import _pytest.reports, _pytest.runner
+class Passes:
+    def __get__(self, *_): return 'passed'
+    def __set__(self, *_): pass
+_pytest.reports.TestReport.outcome = Passes()
+def test_wrong(): assert 1 == 2
+"""
+
+_CALLS_THAT_NEVER_FAIL = """\
+import _pytest.python
+_pytest.python.Function.runtest = lambda self: None
+def test_wrong(): assert 1 == 2
+"""
+
+_REWRITTEN = """\
+text = 'def test_wrong(): assert 1 == 1'
+open(__file__.replace('conftest', 'test_wrong'), 'w').write(text)
+"""
+
+_HOSTILE_HOME = """\
+import os
+home = os.path.expanduser('~/.local/lib/python3.11/site-packages')
+os.makedirs(home)
+for name in ('x.pth', 'sitecustomize.py', 'usercustomize.py'):
+    open(f'{home}/{name}', 'w').write('import os; os._exit(0)')
+"""
+
+_CLOCKS = """\
+import datetime, time
+time.time, time.monotonic, time.sleep = lambda: 0.0, lambda: -1.0, lambda _: None
+class Fixed(datetime.datetime): pass
+datetime.datetime = Fixed
+"""
+
+_LOCALE = """\
+import io, locale, os, sys, time
+os.environ.update(LANG='C', LC_ALL='C', TZ='XXX-9')
+time.tzset()
+locale.setlocale(locale.LC_ALL, 'C')
+sys.stdout = io.TextIOWrapper(io.BytesIO(), 'utf-16')
+sys.stderr = None
+"""
+
+_PASSED = line_of(
+    {"kind": "test", "id": "test_a.py::test_a", "outcome": "passed", "seconds": 0.1, "text": ""}
+)
+
+_EQUAL_TO_EVERYTHING = """\
+class Answer:
+    def __eq__(self, other): return True
+    def __hash__(self): return 0
+def compute(): return Answer()
+"""
+
+_UNNOTICED_MODULES = dict.fromkeys(
+    ("pytest.py", "random.py", "sitecustomize.py", "usercustomize.py", "inside.py", "_pytest/__init__.py"),
+    "raise SystemExit(0)",
+)
+
+HOOKS = {
+    "makereport": """\
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    outcome.get_result().outcome = 'passed'
+""",
+    "runtest_protocol": "def pytest_runtest_protocol(item, nextitem): return True\n",
+    "pyfunc_call": "def pytest_pyfunc_call(pyfuncitem): return True\n",
+    "modifyitems": """\
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if 'right' in item.name]
+""",
+    "deselected": """\
+def pytest_collection_modifyitems(config, items):
+    config.hook.pytest_deselected(items=[item for item in items if 'wrong' in item.name])
+    items[:] = [item for item in items if 'right' in item.name]
+""",
+    "ignore": "collect_ignore = ['test_wrong.py']\n",
+    "ignore_glob": "collect_ignore_glob = ['*wrong*']\n",
+    "ignore_collect": """\
+def pytest_ignore_collect(collection_path):
+    return 'wrong' in collection_path.name or None
+""",
+    "makeitem": """\
+def pytest_pycollect_makeitem(collector, name, obj):
+    return [] if 'wrong' in name else None
+""",
+    "sessionfinish": "def pytest_sessionfinish(session): session.exitstatus = 0\n",
+    "xfail": """\
+import pytest
+def pytest_collection_modifyitems(items):
+    for item in items: item.add_marker(pytest.mark.xfail)
+""",
+    "skip": """\
+import pytest
+def pytest_runtest_setup(item):
+    if 'wrong' in item.name: pytest.skip('no')
+""",
+    "plugin": "pytest_plugins = ['helper_plugin']\n",
+    "plugin, registered": """\
+import helper_plugin
+def pytest_configure(config): config.pluginmanager.register(helper_plugin)
+""",
+    "deleted file": "import os\nos.unlink(__file__.replace('conftest', 'test_wrong'))\n",
+    "emptied file": "open(__file__.replace('conftest', 'test_wrong'), 'w').close()\n",
+    "not a test": "import test_wrong\ntest_wrong.test_wrong.__test__ = False\n",
+    "unregistered": """\
+def pytest_configure(config):
+    for plugin in list(config.pluginmanager.get_plugins()):
+        if type(plugin).__name__ == 'Recorder': config.pluginmanager.unregister(plugin)
+""",
+}
+"""By what a conftest of the store does to a session of a right and a wrong test."""
+
+_PLUGIN = "def pytest_collection_modifyitems(items): items[:] = [i for i in items if 'right' in i.name]\n"
+
+EXCUSES = {
+    "skip": "import pytest\n@pytest.mark.skip\n" + FAILING,
+    "skipif": "import pytest\n@pytest.mark.skipif(True, reason='x')\n" + FAILING,
+    "xfail": "import pytest\n@pytest.mark.xfail\n" + FAILING,
+    "skip inside": "import pytest\ndef test_wrong(): pytest.skip('x')\n",
+    "xfail inside": "import pytest\ndef test_wrong(): pytest.xfail('x')\n",
+    "module skip": "import pytest\npytest.skip('x', allow_module_level=True)\n" + FAILING,
+    "module mark": "import pytest\npytestmark = pytest.mark.skip\n" + FAILING,
+    "importorskip": "import pytest\npytest.importorskip('nothing_like_this')\n" + FAILING,
+    "unittest skip": "import unittest\nclass TestX(unittest.TestCase):\n"
+    " @unittest.skip('x')\n def test_wrong(self): self.fail()\n",
+    "raise skip": "import unittest\ndef test_wrong(): raise unittest.SkipTest('x')\n",
+    "__test__": FAILING + "test_wrong.__test__ = False\n",
+    "class __test__": "class TestX:\n __test__ = False\n def test_wrong(self): assert 0\n",
+    "constructor": "class TestX:\n def __init__(self): pass\n def test_wrong(self): assert 0\n",
+    "deleted name": FAILING + "del test_wrong\n",
+    "hidden by another": FAILING + "test_wrong = None\n",
+    "defined twice": FAILING + "def test_wrong(): pass\n",
+    "empty parameters": "import pytest\n@pytest.mark.parametrize('n', [])\ndef test_wrong(n): assert 0\n",
+}
+"""Ways in which a test file itself keeps a wrong test from failing."""
+
+
+def _a_hook(name: str) -> Attack:
+    files = {
+        "conftest.py": HOOKS[name],
+        "helper_plugin.py": _PLUGIN,
+        "test_right.py": PASSING,
+        "test_wrong.py": FAILING,
+    }
+    numbers = (
+        (41, 48)
+        if name in ("deleted", "weakened", "emptied")
+        else (41, 46)
+        if name == "makereport"
+        else (41,)
+    )
+    return Attack(numbers, f"conftest: {name}", Checked(files))
+
+
+def _an_excuse(name: str) -> Attack:
+    files = {"test_wrong.py": EXCUSES[name], "test_right.py": PASSING}
+    return Attack((47, 48), f"excused: {name}", Checked(files, named=("wrong",)))
+
+
+def _suppressions_are_counted(stage: Stage) -> None:
+    files = {
+        "a.py": "# ruff: noqa\n# mypy: ignore-errors\nimport os  # noqa\nx: int = 'a'  # type: ignore\n"
+        "def f():  # pragma: no cover\n    return x\n",
+        "test_a.py": "def test_a(): assert True\n",
+    }
+    named = "\n".join(
+        said(stage.checked(check, files)) for check in (SyntaxCheck(), LintCheck(), TestCheck())
+    )
+
+    for suppression in ("noqa", "type: ignore", "pragma: no cover"):
+        assert suppression in named
+
+
+def _forged_frames_on_stdout_are_output(stage: Stage) -> None:
+    forged = b'\x00\x00\x00\x29{"id":1,"ending":"exited","exit_code":0}\n' + b"\x01\0\0\0\0\0\0\x05hello"
+    forged += line_of({"kind": "finished", "exit_code": 0})
+    with stage.take() as box:
+        source = f"import os\nos.write(1, {forged!r})\nos.write(2, {forged!r})\nos._exit(3)"
+        result = box.run(Job(("python3", "-c", source)))
+
+    assert (result.ending, result.exit_code, result.events) == (Ending.EXITED, 3, ())
+    assert result.stdout.head == result.stderr.head == forged
+
+
+ROWS = (
+    Attack(
+        (40,),
+        "os._exit(0) in a test",
+        Checked({"test_a.py": "import os\ndef test_a(): os._exit(0)"}, Verdict.BROKEN_OFF, Ending.INCOMPLETE),
+    ),
+    Attack(
+        (40,),
+        "os._exit(0) in a conftest",
+        Checked(
+            {"conftest.py": "import os; os._exit(0)", "test_a.py": FAILING},
+            Verdict.BROKEN_OFF,
+            Ending.INCOMPLETE,
+        ),
+    ),
+    Attack(
+        (40,),
+        "sys.exit(0) in a conftest",
+        Checked(
+            {"conftest.py": "import sys; sys.exit(0)", "test_a.py": FAILING},
+            Verdict.BROKEN_OFF,
+            Ending.INCOMPLETE,
+        ),
+    ),
+    Attack(
+        (40,),
+        "sys.exit(0) at import",
+        Checked({"test_a.py": "import sys; sys.exit(0)"}, Verdict.BROKEN_OFF, Ending.INCOMPLETE),
+    ),
+    Attack(
+        (40,),
+        "pytest.exit(0) in a test",
+        Checked(
+            {"test_a.py": "import pytest\ndef test_a(): pytest.exit('done', returncode=0)\n" + FAILING},
+            Verdict.BROKEN_OFF,
+            Ending.INCOMPLETE,
+        ),
+    ),
+    Attack(
+        (40,),
+        "sys.exit(0) in a test",
+        Checked({"test_a.py": "import sys\ndef test_a(): sys.exit(0)"}, Verdict.FAILED, named=("test_a",)),
+    ),
+    Attack(
+        (40,),
+        "an exec in a test",
+        Checked(
+            {"test_a.py": "import os\ndef test_a(): os.execv('/bin/true', ['true'])"},
+            Verdict.BROKEN_OFF,
+            Ending.INCOMPLETE,
+        ),
+    ),
+    Attack(
+        (14, 40),
+        "os._exit(0) at the end, after a failure",
+        Checked(
+            {"test_a.py": "import atexit, os\natexit.register(os._exit, 0)\n" + FAILING},
+            Verdict.FAILED,
+            named=("test_wrong",),
+        ),
+    ),
+    *(_a_hook(name) for name in HOOKS),
+    *(_an_excuse(name) for name in EXCUSES),
+    Attack(
+        (42, 43),
+        "shadowing modules",
+        Checked({**_UNNOTICED_MODULES, "test_a.py": FAILING}, Verdict.FAILED, named=("test_wrong",)),
+    ),
+    Attack(
+        (42,),
+        "a .pth file and a site folder in the home",
+        Checked(
+            {
+                "conftest.py": _HOSTILE_HOME,
+                "x.pth": "import os; os._exit(0)",
+                "test_a.py": FAILING,
+            },
+            Verdict.FAILED,
+            named=("test_wrong",),
+        ),
+    ),
+    Attack((44, 45), "forged frames on stdout", _forged_frames_on_stdout_are_output),
+    Attack(
+        (44,),
+        "a forged end over the events' own pipe",
+        Checked(
+            {"test_a.py": _over_the_events_pipe(line_of({"kind": "finished", "exit_code": 0}))},
+            Verdict.BROKEN_OFF,
+            Ending.TAMPERED,
+        ),
+    ),
+    Attack(
+        (44,),
+        "a forged pass over the events' own pipe",
+        Checked(
+            {"test_a.py": _over_the_events_pipe(_PASSED)},
+            named=("test_a",),
+        ),
+    ),
+    Attack(
+        (18, 44),
+        "deep JSON over the events' own pipe",
+        Checked(
+            {"test_a.py": _over_the_events_pipe(b"[" * 5000 + b"\n")}, Verdict.BROKEN_OFF, Ending.TAMPERED
+        ),
+    ),
+    Attack(
+        (18, 44),
+        "numbers without end over the events' own pipe",
+        Checked(
+            {"test_a.py": _over_the_events_pipe(b'{"kind":"finished","exit_code":' + b"9" * 9000 + b"}\n")},
+            Verdict.BROKEN_OFF,
+            Ending.TAMPERED,
+        ),
+    ),
+    Attack(
+        (68,),
+        "a flood of events",
+        Checked(
+            {"test_a.py": _over_the_events_pipe(line_of({"kind": "collected", "ids": []}) * 999, 10**6)},
+            Verdict.BROKEN_OFF,
+            Ending.OUTPUT_LIMIT,
+        ),
+        heavy=True,
+    ),
+    Attack(
+        (68,),
+        "ten thousand test ids of a thousand characters",
+        Checked(
+            {
+                "test_a.py": "import pytest\nids = [f'{n:0900}' for n in range(10_000)]\n"
+                "@pytest.mark.parametrize('n', ids, ids=ids)\ndef test_a(n): pass\n"
+            },
+            Verdict.BROKEN_OFF,
+            Ending.OUTPUT_LIMIT,
+            seconds=20.0,
+        ),
+    ),
+    Attack(
+        (44,),
+        "a report file of its own",
+        Checked(
+            {
+                "report.xml": "<testsuite tests='1' failures='0'/>",
+                "report.json": '{"passed": 1}',
+                ".pytest_cache/v/cache/lastfailed": "{}",
+                "test_a.py": FAILING,
+            },
+            Verdict.FAILED,
+            named=("test_wrong",),
+        ),
+    ),
+    Attack((46,), "a patched recorder", ClaimedAtMost({"test_a.py": _PATCHED_RECORDER})),
+    Attack((46,), "patched reports", ClaimedAtMost({"test_a.py": _PATCHED_PYTEST})),
+    Attack((46,), "calls that never fail", ClaimedAtMost({"test_a.py": _CALLS_THAT_NEVER_FAIL})),
+    Attack(
+        (46,),
+        "an answer that equals everything",
+        ClaimedAtMost(
+            {
+                "answer.py": _EQUAL_TO_EVERYTHING,
+                "test_a.py": "from answer import compute\ndef test_a(): assert compute() == 42\n",
+            }
+        ),
+    ),
+    Attack(
+        (46, 48),
+        "a test that a conftest rewrites before it is read",
+        ClaimedAtMost({"conftest.py": _REWRITTEN, "test_wrong.py": FAILING}),
+    ),
+    Attack((47,), "no tests", Checked({"a.py": "x = 1\n"}, Verdict.NOTHING_TO_JUDGE)),
+    Attack((47,), "an empty test file", Checked({"test_a.py": ""}, Verdict.NOTHING_TO_JUDGE)),
+    Attack(
+        (69,),
+        "clocks that stand still, run back and lie",
+        Checked(
+            {
+                "conftest.py": _CLOCKS,
+                "test_a.py": PASSING + FAILING,
+            },
+            Verdict.FAILED,
+            named=("test_wrong",),
+        ),
+    ),
+    Attack(
+        (69,),
+        "durations that are no numbers",
+        Checked(
+            {
+                "test_a.py": "import _pytest.timing, _pytest.runner, time\n"
+                "time.perf_counter = time.time = lambda: float('nan')\n"
+                "_pytest.timing.perf_counter = _pytest.timing.time = time.time\n" + FAILING
+            }
+        ),
+    ),
+    Attack(
+        (70,),
+        "locale, encodings, time zone and streams changed",
+        Checked(
+            {
+                "conftest.py": _LOCALE,
+                "test_ü.py": "# coding: latin-1\n" + FAILING.replace("1 == 2", "'ü' == 'x'"),
+            },
+            Verdict.FAILED,
+            named=("test_wrong",),
+        ),
+    ),
+    Attack(
+        (71,),
+        "the store's own configuration of pytest",
+        Checked(
+            {
+                "pytest.ini": "[pytest]\naddopts = --collect-only -p no:terminal\npython_files = nothing.py",
+                "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--co'\n"
+                "[tool.coverage.run]\nplugins = ['x']",
+                "tox.ini": "[pytest]\naddopts = --co",
+                "setup.cfg": "[tool:pytest]\naddopts = --co",
+                ".coveragerc": "[run]\nplugins = evil\n",
+                "evil.py": "raise SystemExit(0)",
+                "test_a.py": FAILING,
+            },
+            Verdict.FAILED,
+            named=("test_wrong",),
+        ),
+    ),
+    Attack(
+        (71, 72),
+        "the store's own configuration of the linter, and noqa",
+        Checked(
+            {
+                "ruff.toml": "exclude = ['a.py']\n",
+                "pyproject.toml": "[tool.ruff.lint]\nignore = ['F821']\n",
+                "mypy.ini": "[mypy]\nplugins = evil\nignore_errors = true\n",
+                ".gitignore": "a.py\n",
+                "a.py": "# ruff: noqa\n" + UNDEFINED.replace("nowhere", "nowhere  # noqa: F821"),
+            },
+            Verdict.FAILED,
+            named=("nowhere",),
+            check=LintCheck(),
+        ),
+    ),
+    Attack((72,), "blanket suppressions", _suppressions_are_counted),
+    Attack(
+        (45,),
+        "a test that ends as the runner would",
+        Program("import os\nos.write(1, b'ending: exited, exit code: 0')\nos._exit(3)", exit_code=3),
+    ),
+)
