@@ -168,14 +168,19 @@ EXCUSES = {
     " @unittest.skip('x')\n def test_wrong(self): self.fail()\n",
     "raise skip": "import unittest\ndef test_wrong(): raise unittest.SkipTest('x')\n",
     "__test__": FAILING + "test_wrong.__test__ = False\n",
-    "class __test__": "class TestX:\n __test__ = False\n def test_wrong(self): assert 0\n",
-    "constructor": "class TestX:\n def __init__(self): pass\n def test_wrong(self): assert 0\n",
     "deleted name": FAILING + "del test_wrong\n",
     "hidden by another": FAILING + "test_wrong = None\n",
     "defined twice": FAILING + "def test_wrong(): pass\n",
     "empty parameters": "import pytest\n@pytest.mark.parametrize('n', [])\ndef test_wrong(n): assert 0\n",
 }
 """Ways in which a test file itself keeps a wrong test from failing."""
+
+
+SWITCHED_OFF = {
+    "class __test__": "class TestX:\n __test__ = False\n def test_wrong(self): assert 0\n",
+    "constructor": "class TestX:\n def __init__(self): pass\n def test_wrong(self): assert 0\n",
+}
+"""Classes that are no tests by pytest's own rules, as honest base classes are: a remark names them."""
 
 
 def _a_hook(name: str) -> Attack:
@@ -198,6 +203,14 @@ def _a_hook(name: str) -> Attack:
 def _an_excuse(name: str) -> Attack:
     files = {"test_wrong.py": EXCUSES[name], "test_right.py": PASSING}
     return Attack((47, 48), f"excused: {name}", Checked(files, named=("wrong",)))
+
+
+def _a_switched_off_class(name: str) -> Attack:
+    def act(stage: Stage) -> None:
+        files = {"test_wrong.py": SWITCHED_OFF[name], "test_right.py": PASSING}
+        assert "TestX" in said(stage.checked(TestCheck(), files))
+
+    return Attack((47, 48), f"switched off: {name}", act)
 
 
 def _suppressions_are_counted(stage: Stage) -> None:
@@ -288,6 +301,7 @@ ROWS = (
     ),
     *(_a_hook(name) for name in HOOKS),
     *(_an_excuse(name) for name in EXCUSES),
+    *(_a_switched_off_class(name) for name in SWITCHED_OFF),
     Attack(
         (42, 43),
         "shadowing modules",
