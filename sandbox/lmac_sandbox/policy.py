@@ -57,6 +57,14 @@ _NOT_PODMANS = ("nr_inodes", "uid", "gid")
 _PROCESSES_OF_A_UID = 8192
 """The kernel counts these over all containers of a machine, so each box's own cap is `PidsLimit`; explicit,
 since Podman would else ask for more than a user without root may have."""
+_IPC_SETTINGS = {
+    "kernel.shm_rmid_forced": "1",
+    "kernel.msgmni": "32",
+    "kernel.msgmnb": "16384",
+    "kernel.sem": "250 4000 32 64",
+}
+"""Of the box's own IPC namespace: System V memory, messages and semaphores outlive the processes that made
+them and count as the box's memory, so that one job could leave the next one none."""
 _SMALL_TMP_MOUNT = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
 _JUDGE_MOUNT = f"rw,noexec,nosuid,nodev,size=16m,nr_inodes=4096,mode=0700,uid={JUDGE_UID},gid={JUDGE_UID}"
 """The user's suite and what it writes; no user but the judge's can enter."""
@@ -228,6 +236,7 @@ def _host_options(*, memory_bytes: int, pids: int, cpus: float, open_files: int,
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
         "IpcMode": "private",
+        "Sysctls": dict(_IPC_SETTINGS),
         "ShmSize": _SHARED_MEMORY_BYTES,
         "LogConfig": {"Type": "none", "Config": {}},
         "Init": False,

@@ -39,6 +39,15 @@ def test_nothing_of_the_host_comes_in(options: Options) -> None:
 
 
 @BOTH
+def test_what_outlives_a_process_in_system_v_is_removed_with_it_or_small(options: Options) -> None:
+    settings = options["HostConfig"]["Sysctls"]
+    queues, bytes_each = int(settings["kernel.msgmni"]), int(settings["kernel.msgmnb"])
+
+    assert settings["kernel.shm_rmid_forced"] == "1"
+    assert queues * bytes_each <= MIB
+
+
+@BOTH
 def test_privileges_are_dropped_and_cannot_come_back(options: Options) -> None:
     host = options["HostConfig"]
 
