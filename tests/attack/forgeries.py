@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from attack.stage import Attack, Checked, ClaimedAtMost, Program, Stage, said
-from lmac.checks import LintCheck, SyntaxCheck, TestCheck
+from attack.stage import SHIPPED, Attack, Checked, ClaimedAtMost, Program, Stage, said
+from lmac.checks import TestCheck
 from lmac.evaluation import Verdict
 from lmac_sandbox import Ending, Job
 from lmac_sandbox.inside.events import line_of
@@ -213,6 +213,20 @@ def _a_switched_off_class(name: str) -> Attack:
     return Attack((47, 48), f"switched off: {name}", act)
 
 
+def _types_are_judged_by_our_rules(stage: Stage) -> None:
+    silent = "[rules]\ninvalid-assignment = 'ignore'\n[src]\nexclude = ['a.py']\n"
+    files = {
+        "ty.toml": silent,
+        "pyproject.toml": silent.replace("[", "[tool.ty.").replace("[tool.ty.'a.py']", "['a.py']"),
+        "mypy.ini": "[mypy]\nplugins = evil\n",
+        "evil.py": "raise SystemExit(0)\n",
+        "a.py": "x: int = 'text'\n",
+    }
+    found = stage.checked(SHIPPED["types"], files).findings
+
+    assert [finding.where for finding in found] == ["a.py:1"]
+
+
 def _suppressions_are_counted(stage: Stage) -> None:
     files = {
         "a.py": "# ruff: noqa\n# mypy: ignore-errors\nimport os  # noqa\nx: int = 'a'  # type: ignore\n"
@@ -220,7 +234,7 @@ def _suppressions_are_counted(stage: Stage) -> None:
         "test_a.py": "def test_a(): assert True\n",
     }
     named = "\n".join(
-        said(stage.checked(check, files)) for check in (SyntaxCheck(), LintCheck(), TestCheck())
+        said(stage.checked(check, files)) for check in (SHIPPED["syntax"], SHIPPED["lint"], TestCheck())
     )
 
     for suppression in ("noqa", "type: ignore", "pragma: no cover"):
@@ -477,9 +491,10 @@ ROWS = (
             },
             Verdict.FAILED,
             named=("nowhere",),
-            check=LintCheck(),
+            check=SHIPPED["lint"],
         ),
     ),
+    Attack((71,), "the store's own configuration of the type checker", _types_are_judged_by_our_rules),
     Attack((72,), "blanket suppressions", _suppressions_are_counted),
     Attack(
         (45,),

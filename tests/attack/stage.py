@@ -13,13 +13,18 @@ from pathlib import Path
 
 from attack.probes import PROBES
 from lmac.checks import Check, TestCheck
+from lmac.config import RunConfig
 from lmac.evaluation import CheckResult, Verdict
 from lmac.evaluator import Evaluator
+from lmac.inputs import load_checks
 from lmac_sandbox import Box, Ending, Engine, Job, JobResult, Keeper, Limits, Owner, Pool, Volume
 from lmac_sandbox.limits import MIB
 
 MARK = f"lmac-attack-{secrets.token_hex(8)}"
 """Name of every file that a row tries to put where it must never arrive: on the host, or in another box."""
+
+SHIPPED: Mapping[str, Check] = {check.name: check for check in load_checks(RunConfig()).checks}
+"""The checks of a run that configures none, by name."""
 
 MOST_GROWTH_BYTES = 64 * MIB
 """Of this process in one row; the floods among them write without end."""

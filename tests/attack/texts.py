@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from attack.stage import Attack, Checked, Stage
+from attack.stage import SHIPPED, Attack, Checked, Stage
 from command_line import Shell
-from lmac.checks import LintCheck, SyntaxCheck, TestCheck
+from lmac.checks import TestCheck
 from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report, Verdict
 from lmac.file_store import FileStore
@@ -82,7 +82,7 @@ def _checks_of_other_peoples_json(stage: Stage) -> None:
     texts = ("[" * 10**5, '{"files": 1e999, "faults": []}', '{"files": 1}', "null", '{"files": -1}')
     with stage.take() as box:
         results = [box.run(Job(("printf", "%s", text))) for text in texts]
-    for check in (SyntaxCheck(), LintCheck()):
+    for check in (SHIPPED["syntax"], SHIPPED["lint"]):
         assert {check.judge(result).verdict for result in results} == {Verdict.BROKEN_OFF}
 
 
@@ -213,17 +213,17 @@ ROWS = (
     Attack(
         (18,),
         "a bomb for the compiler",
-        Checked({"a.py": "(" * 200_000 + "\n", "b.py": "-" * 900_000 + "1"}, check=SyntaxCheck()),
+        Checked({"a.py": "(" * 200_000 + "\n", "b.py": "-" * 900_000 + "1"}, check=SHIPPED["syntax"]),
     ),
     Attack(
         (18,),
         "a megabyte of expressions for the compiler",
-        Checked({"a.py": "a\n" * 500_000}, Verdict.BROKEN_OFF, Ending.OUT_OF_MEMORY, check=SyntaxCheck()),
+        Checked({"a.py": "a\n" * 500_000}, Verdict.BROKEN_OFF, Ending.OUT_OF_MEMORY, check=SHIPPED["syntax"]),
     ),
     Attack(
         (18,),
         "a bomb for the linter",
-        Checked({"a.py": "x = " + "[" * 100_000 + "]" * 100_000}, check=LintCheck()),
+        Checked({"a.py": "x = " + "[" * 100_000 + "]" * 100_000}, check=SHIPPED["lint"]),
     ),
     Attack(
         (18,),
