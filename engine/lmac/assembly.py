@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -24,13 +25,16 @@ from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm
 from lmac.tools import Workspace
 from lmac_sandbox import (
+    Box,
     Engine,
     EngineFailure,
     Keeper,
     LastingKeeper,
     Owner,
     Pool,
+    Reuse,
     Volume,
+    WarmBox,
     reap,
     require_isolation,
 )
@@ -90,7 +94,15 @@ def start_sandbox(
         )
     )
     pool = stack.enter_context(Pool(engine, volume, image_id, owner, config.box, size=config.ready_boxes))
-    workspace = Workspace(FileStore(keeper), Evaluator(pool, checks))
+
+    def warm_box(sessions: bool) -> WarmBox:
+        start = partial(Box.start, engine, volume, image_id, owner, config.box, sessions=sessions)
+        return stack.enter_context(WarmBox(start))
+
+    tools = warm_box(sessions=False)
+    # A box of its own: one that has executed generated code is not for tools.
+    tests = warm_box(sessions=True) if config.evaluation.test_reuse is Reuse.RUN else pool
+    workspace = Workspace(FileStore(keeper), Evaluator(pool, checks, tools, tests))
     return RunSandbox(workspace, engine, volume, image_id, owner, config)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lmac.budget import BudgetLimits
 from lmac.checks import AcceptanceForm, Rules
 from lmac.transitions import MachineLimits
-from lmac_sandbox import Isolation, Limits, StoreLimits
+from lmac_sandbox import Isolation, Limits, Reuse, StoreLimits
 
 
 class SessionOptions(BaseModel):
@@ -19,6 +19,15 @@ class SessionOptions(BaseModel):
 
     coverage: bool = False
     """Measure which lines run; slower."""
+
+
+class Evaluation(BaseModel):
+    """How the checks of the store run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    test_reuse: Reuse = Reuse.SINGLE_USE
+    """Grade of the boxes in which tests run; acceptance suites always get a box that nobody used."""
 
 
 class RunConfig(BaseModel):
@@ -45,6 +54,7 @@ class RunConfig(BaseModel):
     """Room for contents of files in the message that opens an instruction."""
     machine: MachineLimits = MachineLimits()
     budget: BudgetLimits = BudgetLimits()
+    evaluation: Evaluation = Evaluation()
     tests: SessionOptions = SessionOptions()
     isolation: Isolation = Isolation()
     """Beyond the policy that always holds; `lmac sandbox policy` prints it."""

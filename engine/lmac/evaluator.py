@@ -1,15 +1,17 @@
-"""The evaluator: judges one digest of the store in a box that serves no other."""
+"""The evaluator: judges one digest of the store, each check in a box of the grade that it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
+from lmac.errand import Errand, Grip
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
-from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Snapshot, WireError
+from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Reuse, Snapshot, WireError
 
 T = TypeVar("T")
 
@@ -27,33 +29,57 @@ class EvaluationBox(Protocol):
     def snapshot(self) -> Snapshot: ...
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None: ...
     def run(self, job: Job) -> JobResult: ...
+    def close(self) -> None: ...
 
 
 class BoxSource(Protocol):
-    """Where boxes come from; `lmac_sandbox.Pool` is one."""
+    """Where boxes come from; `lmac_sandbox.Pool` and `lmac_sandbox.WarmBox` are two."""
+
+    @property
+    def reuse(self) -> Reuse:
+        """The grade of its boxes."""
+        ...
 
     def take(self) -> AbstractContextManager[EvaluationBox]: ...
 
 
 class Evaluator:
-    """Runs checks in single-use boxes. Source: L2MAC, Algorithm 1, line 5, and section 3.3."""
+    """Runs checks in boxes. Source: L2MAC, Algorithm 1, line 5, and section 3.3.
 
-    def __init__(self, boxes: BoxSource, checks: tuple[Check, ...]) -> None:
+    Args:
+        boxes: Single-use ones, for whatever executes generated code.
+        tools: For checks that do not; None for the same ones.
+        tests: For the checks that do, where a run chose another grade for them; None for `boxes`.
+    """
+
+    def __init__(
+        self,
+        boxes: BoxSource,
+        checks: tuple[Check, ...],
+        tools: BoxSource | None = None,
+        tests: BoxSource | None = None,
+    ) -> None:
         self._boxes = boxes
+        self._tools = tools or boxes
+        self._tests = tests or boxes
         self._checks = checks
 
     def evaluate(self, store_digest: str) -> Report:
         """Judge the store, which must be at `store_digest`.
 
+        Tools and tests work side by side; the report is the same as if the checks came one after the other.
+
         Raises:
             SandboxError: no box comes up.
             SandboxFailure: the store is not at that digest.
         """
-        try:
-            results = self._in_box(store_digest, self._all_checks)
-        except BoxBroken as error:
-            results = (_broken("sandbox", error),)
-        return Report(store_digest, results)
+        tools = tuple(check for check in self._checks if self._source(check) is self._tools)
+        tests = tuple(check for check in self._checks if self._source(check) is not self._tools)
+        with Errand(lambda grip: self._results(store_digest, tests, grip)) as errand:
+            results = self._results(store_digest, tools, Grip())
+            if tests and not self._is_closed_before(tests[0], results):
+                results |= errand.result()
+        return Report(store_digest, self._in_order(results))
 
     def accept(
         self,
@@ -77,7 +103,7 @@ class Evaluator:
             return check.judge(box.run(check.job()))
 
         try:
-            result = self._in_box(store_digest, judged)
+            result = _in_box(self._boxes, store_digest, judged, Grip())
         except BoxBroken as error:
             result = _broken(check.name, error)
         return Report(store_digest, (result,))
@@ -90,29 +116,61 @@ class Evaluator:
             SandboxError, SandboxFailure: as `evaluate`.
         """
         job = Job(("/usr/bin/python3", "-B", path, *arguments))
-        return self._in_box(store_digest, lambda box: box.run(job))
+        return _in_box(self._boxes, store_digest, lambda box: box.run(job), Grip())
 
-    def _all_checks(self, box: EvaluationBox) -> tuple[CheckResult, ...]:
-        results: list[CheckResult] = []
-        for check in self._checks:
-            results.append(check.judge(box.run(check.job())))
-            if check.gates and results[-1].verdict is not Verdict.PASSED:
-                break
-        return tuple(results)
+    def _source(self, check: Check) -> BoxSource:
+        return self._tools if check.reuse is Reuse.RUN else self._tests
 
-    def _in_box(self, store_digest: str, work: Callable[[EvaluationBox], T]) -> T:
-        tries_left = TRIES
-        while True:
-            tries_left -= 1
-            # Boxes that do not come up are the engine's fault and end the run; one that breaks at work may
-            # have been broken by what it ran.
-            with self._boxes.take() as box:
-                try:
-                    _demand_digest(box.snapshot(), store_digest)
-                    return work(box)
-                except (EngineFailure, WireError) as error:
-                    if not tries_left:
-                        raise BoxBroken(error.message, error.next_step) from error
+    def _results(self, store_digest: str, checks: tuple[Check, ...], grip: Grip) -> dict[str, CheckResult]:
+        """Results by the check's name of checks of one source, up to the first that closes the gate."""
+        if not checks:
+            return {}
+        source = self._source(checks[0])
+
+        def judged(box: EvaluationBox) -> dict[str, CheckResult]:
+            results: dict[str, CheckResult] = {}
+            for check in checks:
+                result = check.judge(box.run(check.job()))
+                results[check.name] = replace(result, reuse=source.reuse)
+                if _closes_the_gate(check, results):
+                    break
+            return results
+
+        try:
+            return _in_box(source, store_digest, judged, grip)
+        except BoxBroken as error:
+            return {check.name: replace(_broken(check.name, error), reuse=source.reuse) for check in checks}
+
+    def _is_closed_before(self, check: Check, results: Mapping[str, CheckResult]) -> bool:
+        return any(_closes_the_gate(before, results) for before in self._checks[: self._checks.index(check)])
+
+    def _in_order(self, results: Mapping[str, CheckResult]) -> tuple[CheckResult, ...]:
+        """What checks one after the other would have given."""
+        return tuple(
+            results[check.name] for check in self._checks if not self._is_closed_before(check, results)
+        )
+
+
+def _closes_the_gate(check: Check, results: Mapping[str, CheckResult]) -> bool:
+    return check.gates and check.name in results and results[check.name].verdict is not Verdict.PASSED
+
+
+def _in_box(source: BoxSource, store_digest: str, work: Callable[[EvaluationBox], T], grip: Grip) -> T:
+    tries_left = TRIES
+    while True:
+        tries_left -= 1
+        # Boxes that do not come up are the engine's fault and end the run; one that breaks at work may
+        # have been broken by what it ran.
+        with source.take() as box, grip.on(box):
+            try:
+                _demand_digest(box.snapshot(), store_digest)
+                return work(box)
+            except (EngineFailure, WireError) as error:
+                # A box that serves again would do so in a state that nobody knows.
+                box.close()
+                grip.demand_wanted()
+                if not tries_left:
+                    raise BoxBroken(error.message, error.next_step) from error
 
 
 def _broken(check: str, error: BoxBroken) -> CheckResult:

@@ -46,6 +46,7 @@ from lmac_sandbox.pool import Pool
 from lmac_sandbox.reaper import Reaped, reap
 from lmac_sandbox.seccomp import SeccompSummary, seccomp_digest, seccomp_summary
 from lmac_sandbox.volume import Volume
+from lmac_sandbox.warm import WarmBox
 
 if TYPE_CHECKING:
     from lmac_sandbox.images import (
@@ -102,6 +103,7 @@ __all__ = [
     "StoreKind",
     "StoreLimits",
     "Volume",
+    "WarmBox",
     "WireError",
     "build_image",
     "check_path",

@@ -1,22 +1,22 @@
-"""A container for generated code: it serves one digest of one store and is thrown away."""
+"""A container for generated code and for checks: it serves one digest of one store, or one after another."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.answers import Answer
-from lmac_sandbox.errors import EngineFailure, PathRejected
+from lmac_sandbox.errors import EngineFailure, ImageNotFound, PathRejected, SandboxError
 from lmac_sandbox.inside.frames import PROTOCOL
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.processes import PURGE_SECONDS
 from lmac_sandbox.jobs import Job, JobResult, Place, order_of, result_of, wall_seconds
 from lmac_sandbox.launch import Program, launch
 from lmac_sandbox.limits import Limits
-from lmac_sandbox.policy import box_options
+from lmac_sandbox.policy import RUNNER_COMMAND, TOOLS_RUNNER_COMMAND, Reuse, box_options
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
@@ -47,21 +47,39 @@ class Box:
     def __init__(self, program: Program, limits: Limits) -> None:
         self._program = program
         self._limits = limits
+        self.reuse = Reuse.SINGLE_USE
 
     @classmethod
-    def start(cls, engine: Engine, volume: Volume, image_id: str, owner: Owner, limits: Limits) -> Box:
+    def start(
+        cls,
+        engine: Engine,
+        volume: Volume,
+        image_id: str,
+        owner: Owner,
+        limits: Limits,
+        sessions: bool = True,
+    ) -> Box:
         """Start a box and wait until its runner is ready.
+
+        Args:
+            sessions: Whether it prepares itself for test sessions; without, it holds half the memory.
 
         Raises:
             SandboxError: it did not come up.
         """
-        options = box_options(limits, image_id, volume.name, owner.labels("box"))
+        command = RUNNER_COMMAND if sessions else TOOLS_RUNNER_COMMAND
+        options = box_options(limits, image_id, volume.name, owner.labels("box"), command)
         return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits)
 
     @property
     def container_id(self) -> str:
         """The engine's name for it."""
         return self._program.container_id
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it can serve no more: closed, or an exchange with it was broken off."""
+        return self._program.channel.broken
 
     def __enter__(self) -> Box:
         return self
@@ -82,10 +100,14 @@ class Box:
     def snapshot(self) -> Snapshot:
         """Copy the store, as it is now, into the folder `subject`.
 
+        A box of grade `run` first removes all that earlier jobs left in it.
+
         Raises:
-            EngineFailure: the copy does not fit into the scratch, or the box broke.
+            EngineFailure: the copy does not fit into the scratch, something of an earlier job cannot be
+                removed, or the box broke.
         """
-        answer = self._ask({"op": "snapshot"}, COPY_SECONDS)
+        operation = "snapshot" if self.reuse is Reuse.SINGLE_USE else "renew"
+        answer = self._ask({"op": operation}, COPY_SECONDS)
         return Snapshot(answer.digest("digest"), answer.integer("files"))
 
     def place(self, files: Mapping[str, bytes], into: Place) -> None:
@@ -121,3 +143,17 @@ class Box:
         if "error" in answer:
             raise EngineFailure(f"the box failed: {answer.text('error', 2000)}")
         return answer
+
+
+def start_twice(start: Callable[[], Box]) -> Box:
+    """Start a box; when the engine fails, once more.
+
+    Raises:
+        SandboxError: it failed twice, or there is no image to start from.
+    """
+    try:
+        return start()
+    except ImageNotFound:
+        raise
+    except SandboxError:
+        return start()

@@ -155,8 +155,16 @@ class Engine:
     def attach(self, container_id: str, role: str) -> Stream:
         """The container's standard streams over one socket; attach before its start, so nothing is lost."""
         with self.call(f"attach to the {role}") as client:
-            params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            raw: Any = client.api.attach_socket(container_id, params=params)
+            api: Any = client.api
+            # The client's own `attach_socket` has no deadline.
+            response = api.post(
+                f"{api.base_url}/v{api.api_version}/containers/{container_id}/attach",
+                params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1},
+                headers={"Connection": "Upgrade", "Upgrade": "tcp"},
+                stream=True,
+                timeout=self._call_seconds,
+            )
+            raw: Any = api._get_raw_response_socket(response)
         plain: socket.socket = getattr(raw, "_sock", raw)
         return Stream(plain, holder=raw)
 

@@ -13,6 +13,7 @@ from lmac_sandbox.errors import WireError
 from lmac_sandbox.inside.events import checked_event
 from lmac_sandbox.inside.frames import Frame
 from lmac_sandbox.inside.notices import Notice, notice_of
+from lmac_sandbox.inside.programs import PROGRAMS
 from lmac_sandbox.inside.reading import checked_reading
 from lmac_sandbox.limits import MIB, Limits
 
@@ -35,14 +36,14 @@ _CONTROLS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One program, or one pytest session by `Job.pytest`.
+    """One command, one pytest session by `Job.pytest`, or one of our own programs by `Job.own`.
 
     Raises:
         ValueError: `argv` is empty or it, the input or the environment is not what a process can be given.
     """
 
     argv: tuple[str, ...]
-    """For a pytest session: pytest's arguments."""
+    """For a pytest session or one of our own programs: its arguments."""
     wall_seconds: float | None = None
     """None: the box's own limit."""
     stdin: bytes = b""
@@ -55,10 +56,14 @@ class Job:
     """Of a session: also which lines of the subject ran, by events of their own."""
     judged_form: JudgedForm | None = None
     """A session of the suite in `judge`, by a user of its own; the subject runs beside it, as the job's."""
+    program: str = ""
+    """One of `inside.programs.PROGRAMS`, forked from the runner too; "" when `argv` names what runs."""
 
     def __post_init__(self) -> None:
-        if not self.argv and not self.is_session and not self.judged_form:
+        if not self.argv and not self.is_session and not self.judged_form and not self.program:
             raise ValueError("a job needs a program")
+        if self.program and self.program not in PROGRAMS:
+            raise ValueError(f"no program of ours: {self.program!r}; there are {', '.join(PROGRAMS)}")
         if sum(len(argument.encode(errors="replace")) for argument in self.argv) > ARGUMENTS_BYTES:
             raise ValueError(f"the arguments of a job pass {ARGUMENTS_BYTES} bytes")
         if len(self.stdin) > STDIN_BYTES:
@@ -92,6 +97,11 @@ class Job:
     ) -> Job:
         """A pytest session over `judge`, by a user whom the subject can neither read nor signal."""
         return cls(arguments, wall_seconds, judged_form=form)
+
+    @classmethod
+    def own(cls, program: str, arguments: tuple[str, ...] = (), wall_seconds: float | None = None) -> Job:
+        """One of our own programs, which load no code and no configuration from the store."""
+        return cls(arguments, wall_seconds, program=program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,7 @@ def order_of(job: Job, limits: Limits) -> Frame:
         "is_session": job.is_session,
         "measures_coverage": job.measures_coverage,
         "judged_form": job.judged_form or "",
+        "program": job.program,
         "folder": job.working_folder,
         "environment": dict(job.environment),
         "wall_seconds": wall_seconds(job, limits),

@@ -21,6 +21,7 @@ from lmac_sandbox.inside.places import (
     SMALL_TMP,
     STORE,
     TEMPORARY,
+    WITHOUT_SESSIONS,
 )
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
 from lmac_sandbox.seccomp import profile_path, seccomp_option
@@ -73,6 +74,7 @@ _START = "/opt/lmac/inside/start.py"
 KEEPER_COMMAND = ("/usr/bin/python3", "-I", "-B", _START, "keeper")
 # Not -I: it would ignore PYTHONHASHSEED as well, and the environment is ours anyway.
 RUNNER_COMMAND = ("/usr/bin/python3", "-s", "-P", "-B", _START, "runner")
+TOOLS_RUNNER_COMMAND = (*RUNNER_COMMAND, WITHOUT_SESSIONS)
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -177,7 +179,13 @@ def keeper_options(
     }
 
 
-def box_options(limits: Limits, image_id: str, volume_name: str, labels: Mapping[str, str]) -> Options:
+def box_options(
+    limits: Limits,
+    image_id: str,
+    volume_name: str,
+    labels: Mapping[str, str],
+    command: tuple[str, ...] = RUNNER_COMMAND,
+) -> Options:
     """A box: the runner as PID 1, which alone may change users and kill; the job's user may nothing."""
     host = _host_options(
         memory_bytes=limits.memory_bytes,
@@ -189,7 +197,7 @@ def box_options(limits: Limits, image_id: str, volume_name: str, labels: Mapping
     host["CapAdd"] = ["SETUID", "SETGID", "KILL"]
     host["Mounts"] = [_store_mount(volume_name, read_only=True)]
     host["Tmpfs"] = {SCRATCH: _scratch(limits), SMALL_TMP: _SMALL_TMP_MOUNT, JUDGE: _JUDGE_MOUNT}
-    return _container_options(image_id, RUNNER_COMMAND, labels, host) | {
+    return _container_options(image_id, command, labels, host) | {
         "User": "0:0",
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
     }

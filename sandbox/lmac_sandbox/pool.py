@@ -10,21 +10,24 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from lmac_sandbox.box import START_SECONDS, Box
-from lmac_sandbox.errors import EngineFailure, ImageNotFound, SandboxError
+from lmac_sandbox.box import START_SECONDS, Box, start_twice
+from lmac_sandbox.errors import EngineFailure, SandboxError
 from lmac_sandbox.limits import Limits
+from lmac_sandbox.policy import Reuse
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
     from lmac_sandbox.owner import Owner
     from lmac_sandbox.volume import Volume
 
+_REST_SECONDS = 0.2
+"""After a box was taken, unless somebody waits: a start would take the processor from the box's work."""
 _CLOSE_SECONDS = 2 * START_SECONDS
 _REMOVE_SECONDS = 20.0
 
 
 class Pool:
-    """Keeps `size` boxes ready; each is given out once.
+    """Keeps `size` single-use boxes ready, started side by side; each is given out once.
 
     Boxes end with this process whatever happens to it, since their runners wait on its end of a socket.
     """
@@ -38,6 +41,7 @@ class Pool:
         limits: Limits,
         size: int = 1,
     ) -> None:
+        self.reuse = Reuse.SINGLE_USE
         self._engine = engine
         self._owner = owner
         self._size = size
@@ -47,10 +51,17 @@ class Pool:
         self._failure: SandboxError | None = None
         self._closing = False
         self._fault: BaseException | None = None
-        self._thread = threading.Thread(target=self._keep_ready, name="lmac-pool", daemon=True)
+        self._starting = 0
+        self._waiting = 0
+        self._rest_until = 0.0
+        self._threads = [
+            threading.Thread(target=self._keep_ready, name=f"lmac-pool-{number}", daemon=True)
+            for number in range(size)
+        ]
 
     def __enter__(self) -> Pool:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -65,11 +76,11 @@ class Pool:
             SandboxError: boxes do not come up, tried twice; the next call tries again. Or the pool is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._failure or self._closing)
+            self._wait_for_box()
             if self._ready:
-                box = self._ready.popleft()
+                self._rest_until = time.monotonic() + _REST_SECONDS
                 self._changed.notify_all()
-                return box
+                return self._ready.popleft()
             failure, self._failure = self._failure, None
             self._changed.notify_all()
         if failure is None and self._fault is not None:
@@ -85,33 +96,44 @@ class Pool:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(_CLOSE_SECONDS)
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(deadline - time.monotonic(), 0.0))
         while self._ready:
             self._ready.popleft().close()
         self._remove_all()
 
+    def _wait_for_box(self) -> None:
+        self._waiting += 1
+        self._changed.notify_all()
+        try:
+            self._changed.wait_for(lambda: self._ready or self._failure or self._closing)
+        finally:
+            self._waiting -= 1
+
     def _keep_ready(self) -> None:
-        """The thread; whatever ends it also ends the waiting in `take`."""
+        """A thread; whatever ends it also ends the waiting in `take`."""
         try:
             self._start_boxes()
         finally:
             with self._changed:
-                self._fault = sys.exception()
+                self._fault = self._fault or sys.exception()
                 self._closing = True
                 self._changed.notify_all()
 
     def _start_boxes(self) -> None:
         while self._wait_for_need():
+            box, failure = None, None
             try:
-                box = self._start_twice()
+                box = start_twice(self._start)
             except SandboxError as error:
-                with self._changed:
-                    self._failure = error
-                    self._changed.notify_all()
-                continue
+                failure = error
             with self._changed:
-                self._ready.append(box)
+                self._starting -= 1
+                self._failure = self._failure or failure
+                if box is not None:
+                    self._ready.append(box)
                 self._changed.notify_all()
 
     def _remove_all(self) -> None:
@@ -124,17 +146,13 @@ class Pool:
             time.sleep(0.02)
 
     def _wait_for_need(self) -> bool:
-        """Return when a box is needed; False when the pool closes."""
+        """Return when a box is needed, and count it as starting; False when the pool closes."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closing or (len(self._ready) < self._size and self._failure is None)
-            )
-            return not self._closing
-
-    def _start_twice(self) -> Box:
-        try:
-            return self._start()
-        except ImageNotFound:
-            raise
-        except SandboxError:
-            return self._start()
+            while not self._closing:
+                needed = self._failure is None and len(self._ready) + self._starting < self._size
+                rest_seconds = 0.0 if self._waiting else self._rest_until - time.monotonic()
+                if needed and rest_seconds <= 0:
+                    self._starting += 1
+                    return True
+                self._changed.wait(rest_seconds if needed else None)
+            return False

@@ -118,6 +118,7 @@ class Channel:
         self._stderr = b""
         self._number = 0
         self._broken = False
+        self._closed = False
         self._turn = threading.Lock()
 
     def hello(self, protocol: int, seconds: float) -> None:
@@ -151,15 +152,20 @@ class Channel:
                 raise WireError(f"the {self._program} answered something that was not asked")
             return answer
 
+    @property
+    def broken(self) -> bool:
+        """Whether no request can follow; asked between two exchanges."""
+        return self._broken or self._closed
+
     def close(self) -> None:
-        """Close the container's stdin, which ends it."""
-        self._broken = True
+        """Close the container's stdin, which ends it; an exchange of another thread ends too."""
+        self._closed = True
         self._stream.close()
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:
         with self._turn:
-            if self._broken:
+            if self.broken:
                 raise EngineFailure(f"the {self._program} is closed or broken{self._last_words()}")
             self._broken = True
             try:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from lmac.checks import Check
 from lmac.config import RunConfig
+from lmac.evaluator import BoxSource, Evaluator
 from lmac.inputs import cache_folder, load_checks, resolve_image
-from lmac_sandbox import Engine, Keeper, Owner, StoreLimits, Volume
+from lmac_sandbox import Box, Engine, Keeper, Limits, Owner, StoreLimits, Volume
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -58,6 +59,11 @@ class Stage:
     volume: Volume
     keeper: Keeper
 
+    def box(self, limits: Limits | None = None, sessions: bool = True) -> Box:
+        """A box beside the keeper; the default limits unless others are named."""
+        whole = limits or Limits()
+        return Box.start(self.engine, self.volume, self.image_id, self.owner, whole, sessions)
+
 
 @contextmanager
 def connected() -> Iterator[tuple[Engine, str]]:
@@ -82,3 +88,8 @@ def staged(limits: StoreLimits | None = None) -> Iterator[Stage]:
 def measured_checks(config: RunConfig) -> tuple[Check, ...]:
     """Syntax, lint and tests: what the figures compare with the same three elsewhere."""
     return tuple(check for check in load_checks(config).checks if check.name in ("syntax", "lint", "tests"))
+
+
+def evaluator_of(boxes: BoxSource, tools: BoxSource, tests: BoxSource | None = None) -> Evaluator:
+    """With those checks."""
+    return Evaluator(boxes, measured_checks(RunConfig()), tools, tests)

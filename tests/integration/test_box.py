@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -133,6 +134,44 @@ def test_control_sequences_of_tests_do_not_reach_the_host(box: Box) -> None:
 
     assert "AssertionError: ab" in failure["text"]
     assert not any("\x1b" in event.get("text", "") for event in events)
+
+
+def test_a_test_may_run_a_session_of_its_own(box: Box) -> None:
+    source = b"""\
+import _pytest.tmpdir
+import pytest
+
+
+def test_outer(tmp_path):
+    assert "TempPathFactory" in dir(_pytest.tmpdir)
+    (tmp_path / "test_inner.py").write_text("def test_inner(): assert 0")
+    assert pytest.main(["-q", str(tmp_path)]) == 1
+"""
+    box.place({"test_outer.py": source}, "subject")
+    # Twice: the first session may come before the runner has prepared one.
+    for _ in range(2):
+        result = box.run(Job.pytest(("-q", "test_outer.py")))
+
+        assert (result.ending, result.exit_code) == (Ending.EXITED, 0), result.stdout.text()
+        time.sleep(1)
+
+
+def test_one_of_our_own_programs_runs_as_the_job_s_user_on_the_copy(keeper: Keeper, box: Box) -> None:
+    keeper.write_many({"good.py": b"x = 1\n", "bad.py": b"x = = 1\n"})
+    box.snapshot()
+    result = box.run(Job.own("syntax"))
+    answer = json.loads(result.stdout.text())
+
+    assert (result.ending, result.exit_code, answer["files"]) == (Ending.EXITED, 0, 2)
+    assert [fault["path"] for fault in answer["faults"]] == ["bad.py"]
+
+
+def test_a_program_of_ours_that_fails_says_why(box: Box) -> None:
+    box.run(Job(("chmod", "000", "/scratch/subject")))
+    result = box.run(Job.own("syntax"))
+
+    assert (result.ending, result.exit_code) == (Ending.EXITED, 1)
+    assert "PermissionError" in result.stderr.text()
 
 
 def test_no_tests_is_no_pass(box: Box) -> None:

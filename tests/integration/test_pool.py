@@ -42,6 +42,21 @@ def test_a_ready_box_is_handed_out_without_waiting(
             assert time.perf_counter() - started < 0.05
 
 
+def test_boxes_are_started_side_by_side_and_never_more_than_asked_for(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    with Pool(engine, volume, image_id, owner, Limits(), size=3) as pool:
+        deadline = time.monotonic() + 30
+        while boxes_of(engine, owner) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with pool.take():
+            time.sleep(1.5)
+
+            # The one that was taken, and as many as are kept ready.
+            assert boxes_of(engine, owner) in (3, 4)
+    assert boxes_of(engine, owner) == 0
+
+
 def test_a_pool_that_cannot_start_boxes_says_so_to_whoever_takes(
     engine: Engine, volume: Volume, owner: Owner
 ) -> None:

@@ -212,9 +212,14 @@ def test_an_answer_that_is_not_a_runners_is_refused(change: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"argv": ()}, {"argv": ("x" * 2_000_000,)}, {"argv": ("a",), "environment": {"A=B": "1"}}],
-    ids=["empty", "long", "variable"],
+    [
+        {"argv": ()},
+        {"argv": ("x" * 2_000_000,)},
+        {"argv": ("a",), "environment": {"A=B": "1"}},
+        {"argv": (), "program": "runner"},
+    ],
+    ids=["empty", "long", "variable", "no program of ours"],
 )
 def test_a_job_that_no_process_could_be_given_is_refused_at_once(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"job|variable"):
+    with pytest.raises(ValueError, match=r"job|variable|program of ours"):
         Job(**wrong)

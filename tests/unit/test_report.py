@@ -20,7 +20,7 @@ from lmac.report.export import Exported, export_files
 from lmac.report.result import RESULT_NAME, RunResult, read_result, write_result
 from lmac.report.summary import render_summary
 from lmac.transitions import Outcome
-from lmac_sandbox import BadPath, Ending, PathRejected, check_path
+from lmac_sandbox import BadPath, Ending, PathRejected, Reuse, check_path
 from memory_keeper import MemoryKeeper
 
 GREEN = Report("d", (CheckResult("tests", Verdict.PASSED, Ending.EXITED, passed_count=3),))
@@ -161,6 +161,14 @@ def test_a_result_keeps_each_test_and_its_time(tmp_path: Path) -> None:
 
     assert read_result(tmp_path) == result
     assert json.loads(result.as_json())["checks"]["results"][0]["tests"] == [["t::a", "passed", 0.25]]
+
+
+def test_the_summary_says_when_tests_ran_in_a_box_that_served_before() -> None:
+    (tests,) = GREEN.results
+    reused = replace(RESULT, checks=Report("d", (replace(tests, reuse=Reuse.RUN),)))
+
+    assert "grade `run`" in render_summary(reused)
+    assert "grade" not in render_summary(RESULT)
 
 
 @given(RESULTS)

@@ -27,7 +27,7 @@ from lmac.tools import (
     bootstrap_toolbox,
     instruction_toolbox,
 )
-from lmac_sandbox import Ending, Job, JobResult, Snapshot, StoreLimits
+from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot, StoreLimits
 from memory_keeper import MemoryKeeper
 
 TOOLBOX = instruction_toolbox()
@@ -35,6 +35,8 @@ TOOLBOX = instruction_toolbox()
 
 class ScriptedBoxes:
     """Gives boxes that copy the store truly and run nothing: each job has the scripted result."""
+
+    reuse = Reuse.SINGLE_USE
 
     def __init__(self, keeper: MemoryKeeper, result: JobResult) -> None:
         self.jobs: list[Job] = []
@@ -50,6 +52,9 @@ class ScriptedBoxes:
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
         raise AssertionError("no tool places files")
+
+    def close(self) -> None:
+        raise AssertionError("none of these boxes breaks")
 
     def run(self, job: Job) -> JobResult:
         self.jobs.append(job)

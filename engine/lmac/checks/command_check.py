@@ -25,7 +25,6 @@ from lmac_sandbox import Ending, Job, JobResult, Reuse
 
 CANNOT_START = 127
 """By which `matching` says that there is no such command."""
-_START = ("/usr/bin/python3", "-I", "-B", "/opt/lmac/inside/start.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class CommandCheck:
     def _own_job(self, program: str, order: Mapping[str, object] | None = None) -> Job:
         """One of our programs in the image; its order is its only argument."""
         arguments = () if order is None else (json.dumps(order),)
-        return Job((*_START, program, *arguments), wall_seconds=self.definition.wall_seconds)
+        return Job.own(program, arguments, wall_seconds=self.definition.wall_seconds)
 
     def _is_wrapped(self) -> bool:
         """Whether our program `matching` runs the command and tells of it."""

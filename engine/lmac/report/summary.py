@@ -8,6 +8,7 @@ from pathlib import Path
 from lmac.evaluation import CheckResult, Report
 from lmac.printable import printable
 from lmac.report.result import RunResult
+from lmac_sandbox import Reuse
 
 SLOW_SECONDS = 0.5
 SLOWEST = 3
@@ -60,7 +61,8 @@ def _checks(report: Report | None) -> str:
         counts = f"{result.passed_count} passed, {result.failed_count} failed" if counted else ""
         notes = ", ".join(note for note in (counts, *how_judged(result)) if note)
         covered = f", {result.covered_percent} % of lines run" if result.covered_percent is not None else ""
-        said.append(f"{result.check} {result.verdict.value}{f' ({notes})' if notes else ''}{covered}")
+        grade = " in a box of grade `run`" if counted and result.reuse is Reuse.RUN else ""
+        said.append(f"{result.check} {result.verdict.value}{f' ({notes})' if notes else ''}{covered}{grade}")
     return "; ".join(said)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
+from .clearing import Room, Unclean, clear_writable, demand_clean
 from .frames import Frame, FrameError, encode, parse
 from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
@@ -54,6 +55,21 @@ def _make_own(root: str, folders: tuple[str, ...]) -> Frame:
     return {}
 
 
+def renew_copy(room: Room, file_bytes: int) -> Frame:
+    """Remove all that earlier jobs left, then copy the store.
+
+    Args:
+        room: Of the box before its first job.
+
+    Raises:
+        Unclean: not all of it can be removed.
+    """
+    clear_writable()
+    make_folders()
+    demand_clean(room)
+    return copy_store(file_bytes)
+
+
 def copy_store(file_bytes: int) -> Frame:
     """Copy every regular file of the store into `subject`; the digest is of the bytes that were written."""
     digest, files = StoreDigest(), 0
@@ -93,7 +109,7 @@ def as_job(action: Callable[[], Frame], caps: Caps, uid: int = JOB_UID) -> Frame
     def body() -> int:
         try:
             answer = action()
-        except (OSError, BadPath, Collision, Full, CopyFailed) as error:
+        except (OSError, BadPath, Collision, Full, CopyFailed, Unclean) as error:
             answer = {"error": str(error)}
         os.write(writer, encode(answer)[4:])
         return 0

@@ -17,6 +17,7 @@ from .frames import Frame
 from .kept import Kept
 from .places import WORKING_FOLDERS
 from .processes import Status, purge, reap
+from .programs import run_program
 from .pytest_job import run_session
 from .reading import READING_BYTES, parse_reading
 
@@ -35,11 +36,13 @@ class Order:
     """A job as the host asked for it."""
 
     argv: tuple[str, ...]
-    """For a test session: pytest's own arguments, without a program."""
+    """For a test session or one of our programs: its arguments."""
     is_session: bool
     measures_coverage: bool
     judged_form: str
     """Name of a `JudgedForm`: the session is a judge's, beside the subject. "" for any other job."""
+    program: str
+    """One of `PROGRAMS`; "" when `argv` names what runs."""
     stdin: bytes
     folder: str
     """Key of `WORKING_FOLDERS`."""
@@ -168,11 +171,15 @@ def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
         )
 
     def program() -> int:
+        return run_program(order.program, order.argv, folder, environment)
+
+    def command() -> int:
         return spawn.execute(order.argv, folder, environment, writers["reason"])
 
+    body = session if order.is_session else program if order.program else command
     own = (writers["events"], writers["reading"]) if order.is_session else (writers["reason"],)
     descriptors = spawn.Descriptors(stdin, writers["stdout"], writers["stderr"], own)
-    return spawn.fork_as_job(session if order.is_session else program, descriptors, order.caps)
+    return spawn.fork_as_job(body, descriptors, order.caps)
 
 
 def _follow(course: _Course, selector: selectors.BaseSelector, deadline: float) -> None:

@@ -1,4 +1,4 @@
-"""Users and folders of the sandbox image, as host and containers know them."""
+"""Users, folders and words of the sandbox image, as host and containers know them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ STORE = "/store"
 SCRATCH = "/scratch"
 SMALL_TMP = "/tmp"
 """For programs that insist on it; `TEMPORARY` is what the environment names."""
+SHARED_MEMORY = "/dev/shm"
 HOME = f"{SCRATCH}/home"
 TEMPORARY = f"{SCRATCH}/tmp"
 WORKING_FOLDERS = {"subject": f"{SCRATCH}/subject", "suite": f"{SCRATCH}/suite"}
@@ -27,3 +28,6 @@ JUDGE_FOLDERS = (JUDGE_SUITE, JUDGE_HOME, JUDGE_TEMPORARY)
 
 SCRATCH_FOLDERS = (HOME, TEMPORARY, *WORKING_FOLDERS.values())
 """Made by the job's user when a box starts."""
+
+WITHOUT_SESSIONS = "without-sessions"
+"""Argument of a runner that serves tools only: it stays small, since it imports nothing of pytest."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import FrameType
 
 PURGE_SECONDS = 5.0
+_PURGE_TICK_SECONDS = 0.0002
 Status = int
 """As `waitpid` gives it."""
 
@@ -65,7 +66,7 @@ def purge() -> dict[int, Status]:
         ended |= reap()
         if not _has_children():
             return ended
-        time.sleep(0.001)
+        time.sleep(_PURGE_TICK_SECONDS)
     raise Unkillable(f"processes are left {PURGE_SECONDS:.0f} s after SIGKILL")
 
 

@@ -5,46 +5,123 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .line_coverage import LineCoverage
 from .places import WORKING_FOLDERS
 from .reading import tell_reading
 from .recorder import Recorder
 
-# What pytest and ordinary tests load in a session; imported once, before any fork.
-PRELOADED = (
+if TYPE_CHECKING:
+    from _pytest.config import Config
+
+# What every session loads, then what ordinary tests load.
+_OF_PYTEST = (
     "pytest",
+    "_pytest._argcomplete",
     "_pytest.assertion.rewrite",
     "_pytest.assertion.util",
     "_pytest.pytester_assertions",
+    "difflib",
+    "pprint",
+    "readline",
+)
+_OF_TESTS = (
     "asyncio",
     "code",
     "dataclasses",
     "datetime",
     "decimal",
-    "difflib",
-    "faulthandler",
     "json",
     "pdb",
-    "pprint",
     "sqlite3",
     "threading",
     "unittest.mock",
 )
+_WITHOUT_USE = ("cacheprovider", "pastebin", "setuponly", "setupplan", "stepwise")
+"""Plugins that do nothing without options of their own, which no session here is given."""
+
+_prepared: list[Config] = []
+"""At most one configuration of pytest, made before the fork."""
+_named: list[ModuleType] = []
+"""Plugins that say of themselves only what are fixtures."""
 
 
-def preload() -> None:
-    """Import what sessions need. What this image or its pytest does not have is left out."""
+def prepare() -> Iterator[None]:
+    """Do ahead of the fork, step by step, what a session need not do after it.
+
+    Any step may stay undone: the session then does it. What this image or its pytest does not have is left
+    out.
+    """
+    for name in _OF_PYTEST:
+        _import(name)
+        yield
     try:
         from _pytest.config import default_plugins
     except ModuleNotFoundError:
         return
-    for name in (*PRELOADED, *(f"_pytest.{plugin}" for plugin in default_plugins)):
-        with suppress(ImportError):
-            importlib.import_module(name)
-    importlib.import_module(".judge", __package__)
+
+    for plugin in default_plugins:
+        _import(f"_pytest.{plugin}")
+    yield
+    _prepare_configuration()
+    yield
+    _name_fixtures()
+    yield
+    for name in _OF_TESTS:
+        _import(name)
+        yield
+
+
+def _import(name: str) -> None:
+    with suppress(ImportError):
+        importlib.import_module(name)
+
+
+def _prepare_configuration() -> None:
+    """Register pytest's own plugins, a fifth of a short session; they ask neither folder nor arguments."""
+    from _pytest import config
+
+    own = config.get_config
+
+    def prepared(args: Any = None, plugins: Any = None, *, prog: str | None = None) -> Config:
+        # Once: a test may run a session of its own inside this one.
+        config.get_config = own
+        made = _prepared.pop()
+        made.invocation_params = config.Config.InvocationParams(args=args, plugins=plugins, dir=Path.cwd())
+        return made
+
+    _prepared.append(own(_plugin_options(), prog="pytest.main()"))
+    config.get_config = prepared
+
+
+def _name_fixtures() -> None:
+    """Say which names of pytest's own plugins are fixtures; a session would look at all two thousand."""
+    from _pytest.config import default_plugins
+    from _pytest.fixtures import FixtureFunctionDefinition
+
+    for plugin in default_plugins:
+        module = sys.modules[f"_pytest.{plugin}"]
+        names = [name for name, value in vars(module).items() if isinstance(value, FixtureFunctionDefinition)]
+        module.__dir__ = partial(list, names)  # type: ignore[method-assign]
+        _named.append(module)
+
+
+class _NamesRestored:
+    """A plugin: once pytest has looked, and before any test is read, `dir` tells the whole again."""
+
+    def pytest_collection(self) -> None:
+        while _named:
+            del _named.pop().__dir__
+
+
+def _plugin_options() -> list[str]:
+    return [option for plugin in _WITHOUT_USE for option in ("-p", f"no:{plugin}")]
 
 
 def run_session(
@@ -74,7 +151,8 @@ def run_session(
     if coverage:
         coverage.start()
     # Ours come last: of an option given twice the last one counts.
-    code = int(pytest.main([*arguments, *_fixed_options(folder)], plugins=[recorder]))
+    plugins = [recorder, _NamesRestored()]
+    code = int(pytest.main([*arguments, *_fixed_options(folder)], plugins=plugins))
     if coverage:
         recorder.covered(coverage.events())
     if not recorder.interrupted:
@@ -85,7 +163,8 @@ def run_session(
 def _fixed_options(folder: str) -> tuple[str, ...]:
     """No cache, no configuration of the store, and no folder whose name or content keeps its tests unseen."""
     return (
-        *("-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={folder}"),
+        *_plugin_options(),
+        *("-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={folder}"),
         *("-o", "norecursedirs=", "--collect-in-virtualenv"),
     )
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import gc
 import os
+import select
 import sys
+from collections.abc import Iterator
 from typing import NoReturn
 
+from .clearing import Room
 from .copying import (
     CopyFailed,
     as_job,
@@ -16,16 +19,19 @@ from .copying import (
     make_folders,
     make_judge_folders,
     place_files,
+    renew_copy,
 )
 from .counters import NoCounters, read_counters
 from .frames import PROTOCOL, Decoder, Frame, FrameError, encode
 from .jobs import Order, OwnerGone, run_job
-from .places import JOB_UID, JUDGE_SUITE, JUDGE_UID, WORKING_FOLDERS
-from .processes import Unkillable, wake_on_children
-from .pytest_job import preload
+from .places import JOB_UID, JUDGE_SUITE, JUDGE_UID, WITHOUT_SESSIONS, WORKING_FOLDERS
+from .processes import Unkillable, purge, wake_on_children
+from .programs import PROGRAMS, load_programs
+from .pytest_job import prepare
 from .spawn import Caps, set_dumpable
 
 _CHUNK_BYTES = 2**20
+_DONE = object()
 
 
 def main() -> None:
@@ -43,31 +49,43 @@ def main() -> None:
     wake = wake_on_children()
     as_job(make_folders, Caps(file_bytes=0, open_files=64))
     as_job(make_judge_folders, Caps(file_bytes=0, open_files=64), JUDGE_UID)
-    preload()
-    gc.collect()
-    # What is imported now is shared with every fork; the collector must not touch it there.
+    room = Room.now()
+    load_programs()
     gc.freeze()
     _send(frames_out, {"hello": "runner", "protocol": PROTOCOL})
-    _serve(frames_in, frames_out, wake)
+    preparations = iter(()) if WITHOUT_SESSIONS in sys.argv else prepare()
+    _serve(frames_in, frames_out, wake, room, preparations)
 
 
-def _serve(frames_in: int, frames_out: int, wake: int) -> None:
+def _serve(frames_in: int, frames_out: int, wake: int, room: Room, preparations: Iterator[None]) -> None:
     decoder = Decoder()
-    while chunk := os.read(frames_in, _CHUNK_BYTES):
+    while chunk := _next_chunk(frames_in, preparations):
         try:
             for request in decoder.feed(chunk):
-                _send(frames_out, {"id": request["id"], **_answer(request, frames_in, wake)})
+                _send(frames_out, {"id": request["id"], **_answer(request, frames_in, wake, room)})
         except (FrameError, OwnerGone, Unkillable) as error:
             _give_up(error)
 
 
-def _answer(request: Frame, frames_in: int, wake: int) -> Frame:
+def _next_chunk(frames_in: int, preparations: Iterator[None]) -> bytes:
+    """What the host sends next; until then the time is used."""
+    while not select.select([frames_in], [], [], 0)[0] and next(preparations, _DONE) is not _DONE:
+        # What is there now is shared with every fork; the collector must not touch it there.
+        gc.freeze()
+    return os.read(frames_in, _CHUNK_BYTES)
+
+
+def _answer(request: Frame, frames_in: int, wake: int, room: Room) -> Frame:
     """The result of one request, or `error` when the box could not do it."""
     try:
         match request["op"]:
             case "snapshot":
                 caps = _caps(request)
                 return as_job(lambda: copy_store(caps.file_bytes), caps)
+            case "renew":
+                caps = _caps(request)
+                purge()
+                return as_job(lambda: renew_copy(room, caps.file_bytes), caps)
             case "place":
                 into = str(request["into"])
                 files = {path: base64.b64decode(content) for path, content in request["files"].items()}
@@ -90,11 +108,15 @@ def _order(request: Frame) -> Order:
     folder = str(request["folder"])
     if folder not in WORKING_FOLDERS:
         raise FrameError(f"no working folder {folder!r}")
+    program = str(request["program"])
+    if program and program not in PROGRAMS:
+        raise FrameError(f"no program {program!r}")
     return Order(
         argv=tuple(request["argv"]),
         is_session=bool(request["is_session"]),
         measures_coverage=bool(request["measures_coverage"]),
         judged_form=str(request["judged_form"]),
+        program=program,
         stdin=base64.b64decode(request["stdin"]),
         folder=folder,
         environment=request["environment"],

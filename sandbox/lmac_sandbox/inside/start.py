@@ -1,4 +1,4 @@
-"""Start one of the in-container programs: `python3 -I -B /opt/lmac/inside/start.py runner`.
+"""Start one of the in-container programs: `python3 -I -B /opt/lmac/inside/start.py runner|keeper`.
 
 The package is loaded under a private name and without touching `sys.path`, so that a job forked from the
 runner may have modules called `inside` or `start` of its own.
@@ -12,7 +12,7 @@ import sys
 
 PACKAGE = "lmac_inside"
 FOLDER = "/opt/lmac/inside"
-ROLES = ("keeper", "matching", "node_tests", "runner", "syntax", "text")
+ROLES = ("keeper", "runner")
 
 
 def load_package() -> None:

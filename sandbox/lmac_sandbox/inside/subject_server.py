@@ -20,8 +20,8 @@ from .frames import Frame, FrameError
 from .known_types import name_of, type_named
 from .link import Link
 from .plain_values import Codec, NotPlain
-from .programs import ProgramFault, Programs
 from .special_names import SPECIAL_NAMES, mask_of
+from .subject_programs import ProgramFault, Programs
 from .suite_objects import SUITE_ERROR, CallbackError, SuiteObject, suite_object
 
 TEXT_CHARACTERS = 10_000

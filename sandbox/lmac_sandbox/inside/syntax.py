@@ -25,7 +25,7 @@ def main() -> None:
         files += 1
         if len(faults) < MOST_FAULTS and (fault := _fault(path)):
             faults.append(fault)
-    json.dump({"files": files, "faults": faults}, sys.stdout)
+    sys.stdout.write(json.dumps({"files": files, "faults": faults}))
 
 
 def _python_files(folder: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,20 @@ from bench.stage import Stage, measured_checks
 from lmac.checks import Check
 from lmac.config import RunConfig
 from lmac.evaluator import Evaluator
-from lmac_sandbox import Box, Ending, Engine, Job, JobResult, Keeper, Owner, Pool, StoreLimits, Volume
+from lmac_sandbox import (
+    Box,
+    Ending,
+    Engine,
+    Job,
+    JobResult,
+    Keeper,
+    Owner,
+    Pool,
+    Reuse,
+    StoreLimits,
+    Volume,
+    WarmBox,
+)
 
 LIMIT_SECONDS = 2.0
 NEVER_USED = "never-used box, kept ready"
@@ -33,8 +47,9 @@ def contenders(engine: Engine, image_id: str) -> Iterator[Mapping[str, Sample]]:
     with (
         staged(engine, image_id) as stage,
         Pool(engine, stage.volume, image_id, stage.owner, config.box) as pool,
+        WarmBox(partial(stage.box, sessions=False)) as tools,
     ):
-        evaluator = Evaluator(pool, checks)
+        evaluator = Evaluator(pool, checks, tools)
         yield {
             NEVER_USED: lambda files: _judged(stage, evaluator, files),
             NOTHING_READY: lambda files: _from_nothing(engine, image_id, checks, files),
@@ -79,6 +94,8 @@ def _from_nothing(engine: Engine, image_id: str, checks: tuple[Check, ...], file
 
 class _Unready:
     """Starts a box when one is asked for, and waits until it is gone."""
+
+    reuse = Reuse.SINGLE_USE
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

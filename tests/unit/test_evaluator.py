@@ -1,0 +1,192 @@
+"""Checks of two grades side by side: one report, as if they came one after the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from job_results import job_result
+from lmac.errors import SandboxFailure
+from lmac.evaluation import CheckResult, Report, Verdict
+from lmac.evaluator import Evaluator
+from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Reuse, Snapshot
+
+SECONDS = 5.0
+Ran = Callable[[], JobResult]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainCheck:
+    """Passes when its job exits with 0."""
+
+    name: str
+    reuse: Reuse
+    gates: bool = False
+
+    def job(self) -> Job:
+        return Job((self.name,))
+
+    def judge(self, result: JobResult) -> CheckResult:
+        verdict = Verdict.FAILED if result.exit_code else Verdict.PASSED
+        return CheckResult(self.name, verdict, result.ending)
+
+
+class Boxes:
+    """A source whose boxes run these functions by the name of the job."""
+
+    def __init__(self, reuse: Reuse, **programs: Ran) -> None:
+        self.reuse = reuse
+        self.taken = 0
+        self.closed = threading.Event()
+        self.digest = "d"
+        self._programs = programs
+
+    @contextmanager
+    def take(self) -> Iterator[Boxes]:
+        self.taken += 1
+        yield self
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self.digest, 1)
+
+    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite"]) -> None:
+        raise AssertionError("nothing is placed")
+
+    def run(self, job: Job) -> JobResult:
+        return self._programs[job.argv[0]]()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def passing() -> JobResult:
+    return job_result("")
+
+
+def failing() -> JobResult:
+    return job_result("", exit_code=1)
+
+
+def breaking() -> JobResult:
+    raise EngineFailure("it is gone")
+
+
+GATE = PlainCheck("gate", Reuse.RUN, gates=True)
+LINT = PlainCheck("lint", Reuse.RUN)
+TESTS = PlainCheck("tests", Reuse.SINGLE_USE)
+
+
+def report_of(tools: Boxes, tests: Boxes) -> Report:
+    return Evaluator(tests, (GATE, LINT, TESTS), tools).evaluate("d")
+
+
+def verdicts(report: Report) -> list[tuple[str, Verdict, Reuse]]:
+    return [(result.check, result.verdict, result.reuse) for result in report.results]
+
+
+def test_each_result_names_the_grade_of_its_box() -> None:
+    tools = Boxes(Reuse.RUN, gate=passing, lint=passing)
+    report = report_of(tools, Boxes(Reuse.SINGLE_USE, tests=failing))
+
+    assert verdicts(report) == [
+        ("gate", Verdict.PASSED, Reuse.RUN),
+        ("lint", Verdict.PASSED, Reuse.RUN),
+        ("tests", Verdict.FAILED, Reuse.SINGLE_USE),
+    ]
+
+
+def test_without_other_sources_all_checks_share_one_box() -> None:
+    boxes = Boxes(Reuse.SINGLE_USE, gate=passing, lint=failing, tests=passing)
+    report = Evaluator(boxes, (GATE, LINT, TESTS)).evaluate("d")
+
+    assert boxes.taken == 1
+    assert [result.reuse for result in report.results] == [Reuse.SINGLE_USE] * 3
+    assert [result.verdict for result in report.results][1:] == [Verdict.FAILED, Verdict.PASSED]
+
+
+def test_tests_in_boxes_that_serve_again_say_so() -> None:
+    fresh = Boxes(Reuse.SINGLE_USE)
+    tools, tests = Boxes(Reuse.RUN, gate=passing, lint=passing), Boxes(Reuse.RUN, tests=passing)
+    report = Evaluator(fresh, (GATE, LINT, TESTS), tools, tests).evaluate("d")
+
+    assert verdicts(report)[-1] == ("tests", Verdict.PASSED, Reuse.RUN)
+    assert fresh.taken == 0
+
+
+def test_tools_and_tests_run_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=SECONDS)
+
+    def met() -> JobResult:
+        meeting.wait()
+        return passing()
+
+    report = report_of(Boxes(Reuse.RUN, gate=met, lint=passing), Boxes(Reuse.SINGLE_USE, tests=met))
+
+    assert report.green
+
+
+@pytest.mark.parametrize("tests", [passing, failing, breaking])
+def test_a_closed_gate_leaves_no_trace_of_the_tests(tests: Ran) -> None:
+    tools = Boxes(Reuse.RUN, gate=failing, lint=passing)
+    report = report_of(tools, Boxes(Reuse.SINGLE_USE, tests=tests))
+
+    assert verdicts(report) == [("gate", Verdict.FAILED, Reuse.RUN)]
+
+
+def test_a_closed_gate_ends_the_tests_at_once() -> None:
+    boxes = Boxes(Reuse.SINGLE_USE)
+    began = threading.Event()
+
+    def endless() -> JobResult:
+        began.set()
+        assert boxes.closed.wait(SECONDS)
+        raise EngineFailure("closed in the middle")
+
+    def gate() -> JobResult:
+        began.wait(SECONDS)
+        return failing()
+
+    boxes._programs["tests"] = endless
+    report = report_of(Boxes(Reuse.RUN, gate=gate), boxes)
+
+    assert [result.check for result in report.results] == ["gate"]
+    assert boxes.closed.wait(SECONDS)
+    assert boxes.taken == 1
+
+
+def test_boxes_that_break_twice_break_off_their_checks_and_no_others() -> None:
+    tests = Boxes(Reuse.SINGLE_USE, tests=breaking)
+    report = report_of(Boxes(Reuse.RUN, gate=passing, lint=passing), tests)
+
+    assert [result.verdict for result in report.results] == [
+        Verdict.PASSED,
+        Verdict.PASSED,
+        Verdict.BROKEN_OFF,
+    ]
+    assert report.results[-1].ending is Ending.INFRASTRUCTURE_FAILURE
+    assert tests.taken == 2
+
+
+def test_a_box_that_breaks_once_is_replaced_and_nobody_sees_it() -> None:
+    calls = iter([breaking, passing])
+    tests = Boxes(Reuse.SINGLE_USE, tests=lambda: next(calls)())
+
+    assert report_of(Boxes(Reuse.RUN, gate=passing, lint=passing), tests).green
+    assert tests.closed.is_set()
+
+
+@pytest.mark.parametrize("which", ["tools", "tests"])
+def test_a_copy_of_another_store_judges_nothing(which: str) -> None:
+    sources = {
+        "tools": Boxes(Reuse.RUN, gate=passing, lint=passing),
+        "tests": Boxes(Reuse.SINGLE_USE, tests=passing),
+    }
+    sources[which].digest = "other"
+
+    with pytest.raises(SandboxFailure, match="a box copied store other"):
+        report_of(sources["tools"], sources["tests"])
