@@ -36,6 +36,7 @@ def test_a_run_says_in_which_grade_of_box_each_check_ran(
     assert {found.check: found.reuse for found in result.checks.results} == {
         "syntax": Reuse.RUN,
         "lint": Reuse.RUN,
+        "types": Reuse.RUN,
         "tests": grade,
     }
     assert result.acceptance is not None
