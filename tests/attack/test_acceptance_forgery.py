@@ -594,3 +594,40 @@ def test_a_module_that_shadows_the_standard_library_is_named_and_never_imported(
 
     assert judged.verdict is Verdict.FAILED
     assert "the subject's queue has the name of a module of the standard library" in judged.findings[0].text
+
+
+OWN_MEMORY = """\
+import base64, re
+
+BASE64 = re.compile(rb"[A-Za-z0-9+/]{120,}")
+
+def readable_memory():
+    for line in list(open("/proc/self/maps")):
+        span, mode = line.split()[:2]
+        if "r" in mode and "/usr/" not in line and "[v" not in line:
+            start, end = (int(part, 16) for part in span.split("-"))
+            with open("/proc/self/mem", "rb") as memory:
+                memory.seek(start)
+                yield memory.read(end - start)
+
+def seen(needle):
+    count = 0
+    for content in readable_memory():
+        count += len(re.findall(needle.encode() + rb"[0-9a-f]{8}", content))
+        for match in BASE64.finditer(content):
+            for shift in range(4):
+                text = match.group()[shift:]
+                decoded = base64.b64decode(text[: len(text) // 4 * 4])
+                count += len(re.findall(needle.encode() + rb"[0-9a-f]{8}", decoded))
+    return count
+"""
+
+
+@pytest.mark.parametrize("lines", [40, 1000, 20000])
+def test_the_suite_is_nowhere_in_the_subjects_memory(judge_in_box: JudgeInBox, lines: int) -> None:
+    remarks = "".join(f"# NEEDLE-{number:08x}\n" for number in range(lines))
+    # Said in two parts: what the suite asks for goes over, and must not be what is looked for.
+    suite = "def test_it():\n    from spy import seen\n    assert seen('NEED' + 'LE-') == 0\n"
+    judged, _ = judge_in_box({"spy.py": OWN_MEMORY}, {"test_it.py": suite + remarks})
+
+    assert judged.verdict is Verdict.PASSED, judged.findings

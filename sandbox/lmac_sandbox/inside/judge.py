@@ -22,13 +22,14 @@ from .judge_plugin import Finished, JudgePlugin, Running, Subject
 from .link import Link
 from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, JUDGE_UID, WORKING_FOLDERS
 from .proxies import Proxies, described
+from .pytest_job import NamesRestored, plugin_options
 from .raised import SubjectError
 from .reading import tell_reading
 from .recorder import Recorder
 from .subject_client import SubjectBroken, SubjectClient
 from .subject_imports import SubjectFinder, list_modules
-from .subject_server import serve_subject
 
+_SUBJECT_COMMAND = ("/usr/bin/python3", "-s", "-P", "-B", "/opt/lmac/inside/start.py", "subject_server")
 SUITE_MODULE = "lmac_subject"
 """What a suite may import of ours."""
 
@@ -64,7 +65,10 @@ def fork_judged(
     nothing = os.open(os.devnull, os.O_RDONLY)
 
     def subject() -> int:
-        return serve_subject(theirs, WORKING_FOLDERS["subject"], environment)
+        # A fresh interpreter: the runner's own memory has seen the suite, and a fork would carry it over.
+        os.set_inheritable(theirs, True)
+        command = (*_SUBJECT_COMMAND, str(theirs))
+        return spawn.execute(command, WORKING_FOLDERS["subject"], environment, pipes["subject"])
 
     def judge() -> int:
         tell_reading(JUDGE_SUITE, pipes["reading"])
@@ -100,7 +104,7 @@ def _run_suite(
     sys.meta_path.append(SubjectFinder(client, modules))
     sys.modules[SUITE_MODULE] = _suite_module()
     recorder = Recorder(events, pytest.Session.Interrupted)
-    plugins = [recorder, JudgePlugin(client, modules)]
+    plugins = [recorder, NamesRestored(), JudgePlugin(client, modules)]
     code = int(pytest.main([*arguments, *_fixed_options()], plugins=plugins))
     recorder.answered(client.answered_comparisons)
     if not recorder.interrupted:
@@ -110,7 +114,7 @@ def _run_suite(
 
 def _fixed_options() -> tuple[str, ...]:
     place = ("-c", os.devnull, f"--rootdir={JUDGE_SUITE}", f"--confcutdir={JUDGE_SUITE}")
-    return ("-p", "no:cacheprovider", *place, "-o", "norecursedirs=", "--collect-in-virtualenv")
+    return (*plugin_options(), *place, "-o", "norecursedirs=", "--collect-in-virtualenv")
 
 
 def _suite_module() -> types.ModuleType:

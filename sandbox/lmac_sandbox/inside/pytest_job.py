@@ -96,7 +96,7 @@ def _prepare_configuration() -> None:
         made.invocation_params = config.Config.InvocationParams(args=args, plugins=plugins, dir=Path.cwd())
         return made
 
-    _prepared.append(own(_plugin_options(), prog="pytest.main()"))
+    _prepared.append(own(plugin_options(), prog="pytest.main()"))
     config.get_config = prepared
 
 
@@ -112,7 +112,7 @@ def _name_fixtures() -> None:
         _named.append(module)
 
 
-class _NamesRestored:
+class NamesRestored:
     """A plugin: once pytest has looked, and before any test is read, `dir` tells the whole again."""
 
     def pytest_collection(self) -> None:
@@ -120,7 +120,7 @@ class _NamesRestored:
             del _named.pop().__dir__
 
 
-def _plugin_options() -> list[str]:
+def plugin_options() -> list[str]:
     return [option for plugin in _WITHOUT_USE for option in ("-p", f"no:{plugin}")]
 
 
@@ -151,7 +151,7 @@ def run_session(
     if coverage:
         coverage.start()
     # Ours come last: of an option given twice the last one counts.
-    plugins = [recorder, _NamesRestored()]
+    plugins = [recorder, NamesRestored()]
     code = int(pytest.main([*arguments, *_fixed_options(folder)], plugins=plugins))
     if coverage:
         recorder.covered(coverage.events())
@@ -163,7 +163,7 @@ def run_session(
 def _fixed_options(folder: str) -> tuple[str, ...]:
     """No cache, no configuration of the store, and no folder whose name or content keeps its tests unseen."""
     return (
-        *_plugin_options(),
+        *plugin_options(),
         *("-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={folder}"),
         *("-o", "norecursedirs=", "--collect-in-virtualenv"),
     )

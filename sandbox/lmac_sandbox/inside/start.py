@@ -1,4 +1,4 @@
-"""Start one of the in-container programs: `python3 -I -B /opt/lmac/inside/start.py runner|keeper`.
+"""Start one of our in-container programs: `python3 -I -B /opt/lmac/inside/start.py keeper`, say.
 
 The package is loaded under a private name and without touching `sys.path`, so that a job forked from the
 runner may have modules called `inside` or `start` of its own.
@@ -12,7 +12,7 @@ import sys
 
 PACKAGE = "lmac_inside"
 FOLDER = "/opt/lmac/inside"
-ROLES = ("keeper", "runner")
+ROLES = ("keeper", "runner", "subject_server")
 
 
 def load_package() -> None:

@@ -47,15 +47,14 @@ _CONTENTS: Mapping[type, Callable[[Any], Any]] = {
 """The same of what can change: it stays here, and is compared by its contents."""
 
 
-def serve_subject(descriptor: int, folder: str, environment: Mapping[str, str]) -> int:
-    """Answer the judge until it closes its end."""
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
+def main() -> None:
+    """Answer the judge over the descriptor that the one argument names, until it closes its end."""
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    folder = os.getcwd()
     sys.path[:0] = [path for path in (folder, f"{folder}/src") if os.path.isdir(path)]
     sys.argv = ["subject"]
-    SubjectServer(Link(descriptor), Programs(folder, environment)).serve()
-    return 0
+    SubjectServer(Link(descriptor), Programs(folder, os.environ.copy())).serve()
 
 
 class SubjectServer:
