@@ -17,7 +17,7 @@ from lmac.config import RunConfig
 from lmac.evaluation import CheckResult, Verdict
 from lmac.evaluator import Evaluator
 from lmac.inputs import load_checks
-from lmac_sandbox import Box, Ending, Engine, Job, JobResult, Keeper, Limits, Owner, Pool, Volume
+from lmac_sandbox import Box, Ending, Engine, Job, JobResult, Keeper, Limits, Owner, Pool, Reuse, Volume
 from lmac_sandbox.limits import MIB
 
 MARK = f"lmac-attack-{secrets.token_hex(8)}"
@@ -106,6 +106,7 @@ class Stage:
         """The pool, as the evaluator asks it."""
 
         stage: Stage
+        reuse = Reuse.SINGLE_USE
 
         def take(self) -> AbstractContextManager[Box]:
             return self.stage.take()

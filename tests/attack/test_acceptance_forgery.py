@@ -624,7 +624,7 @@ def seen(needle):
 
 
 @pytest.mark.parametrize("lines", [40, 1000, 20000])
-def test_the_suite_is_nowhere_in_the_subjects_memory(judge_in_box: JudgeInBox, lines: int) -> None:
+def test_the_suite_is_nowhere_in_the_subjects_memory(judge_in_box: Judge, lines: int) -> None:
     remarks = "".join(f"# NEEDLE-{number:08x}\n" for number in range(lines))
     # Said in two parts: what the suite asks for goes over, and must not be what is looked for.
     suite = "def test_it():\n    from spy import seen\n    assert seen('NEED' + 'LE-') == 0\n"

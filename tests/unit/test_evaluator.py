@@ -54,7 +54,7 @@ class Boxes:
     def snapshot(self) -> Snapshot:
         return Snapshot(self.digest, 1)
 
-    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite"]) -> None:
+    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
         raise AssertionError("nothing is placed")
 
     def run(self, job: Job) -> JobResult:

@@ -6,16 +6,14 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.peers.job import Took
 from bench.peers.turns import Sample
-from bench.stage import Stage, measured_checks
-from lmac.checks import Check
-from lmac.config import RunConfig
+from bench.stage import Stage, evaluator_of
 from lmac.evaluator import Evaluator
 from lmac_sandbox import (
     Box,
@@ -24,6 +22,7 @@ from lmac_sandbox import (
     Job,
     JobResult,
     Keeper,
+    Limits,
     Owner,
     Pool,
     Reuse,
@@ -33,26 +32,27 @@ from lmac_sandbox import (
 )
 
 LIMIT_SECONDS = 2.0
-NEVER_USED = "never-used box, kept ready"
+NEVER_USED = "never-used box"
+GRADE_RUN = "grade `run`"
 NOTHING_READY = "nothing kept ready"
-YARDSTICKS = (NEVER_USED,)
+YARDSTICKS = (NEVER_USED, GRADE_RUN)
 """What the peers are compared to."""
 
 
 @contextmanager
 def contenders(engine: Engine, image_id: str) -> Iterator[Mapping[str, Sample]]:
     """Our modes by name."""
-    config = RunConfig()
-    checks = measured_checks(config)
     with (
         staged(engine, image_id) as stage,
-        Pool(engine, stage.volume, image_id, stage.owner, config.box) as pool,
+        Pool(engine, stage.volume, image_id, stage.owner, Limits()) as pool,
         WarmBox(partial(stage.box, sessions=False)) as tools,
+        WarmBox(stage.box) as tests,
     ):
-        evaluator = Evaluator(pool, checks, tools)
+        never_used, reused = evaluator_of(pool, tools), evaluator_of(pool, tools, tests)
         yield {
-            NEVER_USED: lambda files: _judged(stage, evaluator, files),
-            NOTHING_READY: lambda files: _from_nothing(engine, image_id, checks, files),
+            NEVER_USED: lambda files: _judged(stage, never_used, files),
+            GRADE_RUN: lambda files: _judged(stage, reused, files),
+            NOTHING_READY: lambda files: _from_nothing(engine, image_id, files),
         }
 
 
@@ -64,7 +64,7 @@ def facts(engine: Engine, image_id: str, probes: Mapping[str, str]) -> Mapping[s
     """
     with staged(engine, image_id) as stage:
         _write(stage, probes)
-        with Box.start(engine, stage.volume, image_id, stage.owner, RunConfig().box) as box:
+        with stage.box() as box:
             box.snapshot()
             seen: dict[str, Any] = json.loads(_printed(box.run(_python("facts.py"))))
             stopped = box.run(_python("stubborn.py", LIMIT_SECONDS))
@@ -85,29 +85,32 @@ def staged(engine: Engine, image_id: str) -> Iterator[Stage]:
         yield Stage(engine, image_id, owner, volume, keeper)
 
 
-def _from_nothing(engine: Engine, image_id: str, checks: tuple[Check, ...], files: Mapping[str, str]) -> Took:
+def _from_nothing(engine: Engine, image_id: str, files: Mapping[str, str]) -> Took:
     started = time.perf_counter()
-    with staged(engine, image_id) as stage:
-        result = _judged(stage, Evaluator(_Unready(stage), checks), files, started)
+    with staged(engine, image_id) as stage, _one_box(stage) as box:
+        result = _judged(stage, evaluator_of(box, box), files, started)
     return Took(result.until_result, time.perf_counter() - started)
 
 
-class _Unready:
-    """Starts a box when one is asked for, and waits until it is gone."""
+class _OneBox:
+    """A box that serves all checks of one report."""
 
     reuse = Reuse.SINGLE_USE
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, box: Box) -> None:
+        self._box = box
 
-    @contextmanager
-    def take(self) -> Iterator[Box]:
-        stage = self._stage
-        box = Box.start(stage.engine, stage.volume, stage.image_id, stage.owner, RunConfig().box)
-        try:
-            yield box
-        finally:
-            box.remove()
+    def take(self) -> AbstractContextManager[Box]:
+        return nullcontext(self._box)
+
+
+@contextmanager
+def _one_box(stage: Stage) -> Iterator[_OneBox]:
+    box = stage.box()
+    try:
+        yield _OneBox(box)
+    finally:
+        box.remove()
 
 
 def _judged(
