@@ -28,6 +28,7 @@ from lmac_sandbox import (
     Box,
     Engine,
     EngineFailure,
+    JobResult,
     Keeper,
     LastingKeeper,
     Owner,
@@ -102,8 +103,30 @@ def start_sandbox(
     tools = warm_box(sessions=False)
     # A box of its own: one that has executed generated code is not for tools.
     tests = warm_box(sessions=True) if config.evaluation.test_reuse is Reuse.RUN else pool
-    workspace = Workspace(FileStore(keeper), Evaluator(pool, checks, tools, tests))
+    evaluator = Evaluator(pool, checks, tools, tests, listener=partial(_journal_job, journal))
+    workspace = Workspace(FileStore(keeper), evaluator)
     return RunSandbox(workspace, engine, volume, image_id, owner, config)
+
+
+def _journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:
+    """Keep the raw bytes of a job's streams; what is shown of them elsewhere is cut and cleaned."""
+    outputs = {"stdout": result.stdout, "stderr": result.stderr, "subject": result.subject_output}
+    streams = {
+        stream: {"sha256": journal.keep(output.head + output.tail), "total_bytes": output.total_bytes}
+        for stream, output in outputs.items()
+        if output is not None and output.total_bytes
+    }
+    journal.append(
+        "job",
+        name=name,
+        store_digest=store_digest,
+        ending=result.ending,
+        exit_code=result.exit_code,
+        signal=result.signal,
+        seconds=result.seconds,
+        leftover_processes=result.leftover_processes,
+        streams=streams,
+    )
 
 
 def start_processor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
 from lmac.errand import Errand, Grip
@@ -43,6 +43,18 @@ class BoxSource(Protocol):
     def take(self) -> AbstractContextManager[EvaluationBox]: ...
 
 
+class JobListener(Protocol):
+    """Told of every job that came to an end, in order, on the thread that asked for the evaluation."""
+
+    def __call__(self, name: str, store_digest: str, result: JobResult) -> None: ...
+
+
+class _Judged(NamedTuple):
+    result: CheckResult
+    job: JobResult | None
+    """None when no box held out long enough to give one."""
+
+
 class Evaluator:
     """Runs checks in boxes. Source: L2MAC, Algorithm 1, line 5, and section 3.3.
 
@@ -50,6 +62,7 @@ class Evaluator:
         boxes: Single-use ones, for whatever executes generated code.
         tools: For checks that do not; None for the same ones.
         tests: For the checks that do, where a run chose another grade for them; None for `boxes`.
+        listener: Of the raw results, by the name of the check or program.
     """
 
     def __init__(
@@ -58,8 +71,10 @@ class Evaluator:
         checks: tuple[Check, ...],
         tools: BoxSource | None = None,
         tests: BoxSource | None = None,
+        listener: JobListener | None = None,
     ) -> None:
         self._boxes = boxes
+        self._listener = listener
         self._tools = tools or boxes
         self._tests = tests or boxes
         self._checks = checks
@@ -79,7 +94,10 @@ class Evaluator:
             results = self._results(store_digest, tools, Grip())
             if tests and not self._is_closed_before(tests[0], results):
                 results |= errand.result()
-        return Report(store_digest, self._in_order(results))
+        told = self._in_order(results)
+        for judged in told:
+            self._tell(judged.result.check, store_digest, judged.job)
+        return Report(store_digest, tuple(judged.result for judged in told))
 
     def accept(
         self,
@@ -98,15 +116,16 @@ class Evaluator:
         """
         check = AcceptanceCheck(form, wall_seconds)
 
-        def judged(box: EvaluationBox) -> CheckResult:
+        def run(box: EvaluationBox) -> JobResult:
             box.place(suite, check.place)
-            return check.judge(box.run(check.job()))
+            return box.run(check.job())
 
         try:
-            result = _in_box(self._boxes, store_digest, judged, Grip())
+            job = _in_box(self._boxes, store_digest, run, Grip())
         except BoxBroken as error:
-            result = _broken(check.name, error)
-        return Report(store_digest, (result,))
+            return Report(store_digest, (_broken(check.name, error),))
+        self._tell(check.name, store_digest, job)
+        return Report(store_digest, (check.judge(job),))
 
     def run_program(self, store_digest: str, path: str, arguments: tuple[str, ...]) -> JobResult:
         """Run one Python program of the store.
@@ -116,22 +135,28 @@ class Evaluator:
             SandboxError, SandboxFailure: as `evaluate`.
         """
         job = Job(("/usr/bin/python3", "-B", path, *arguments))
-        return _in_box(self._boxes, store_digest, lambda box: box.run(job), Grip())
+        result = _in_box(self._boxes, store_digest, lambda box: box.run(job), Grip())
+        self._tell(path, store_digest, result)
+        return result
+
+    def _tell(self, name: str, store_digest: str, result: JobResult | None) -> None:
+        if self._listener is not None and result is not None:
+            self._listener(name, store_digest, result)
 
     def _source(self, check: Check) -> BoxSource:
         return self._tools if check.reuse is Reuse.RUN else self._tests
 
-    def _results(self, store_digest: str, checks: tuple[Check, ...], grip: Grip) -> dict[str, CheckResult]:
+    def _results(self, store_digest: str, checks: tuple[Check, ...], grip: Grip) -> dict[str, _Judged]:
         """Results by the check's name of checks of one source, up to the first that closes the gate."""
         if not checks:
             return {}
         source = self._source(checks[0])
 
-        def judged(box: EvaluationBox) -> dict[str, CheckResult]:
-            results: dict[str, CheckResult] = {}
+        def judged(box: EvaluationBox) -> dict[str, _Judged]:
+            results: dict[str, _Judged] = {}
             for check in checks:
-                result = check.judge(box.run(check.job()))
-                results[check.name] = replace(result, reuse=source.reuse)
+                job = box.run(check.job())
+                results[check.name] = _Judged(replace(check.judge(job), reuse=source.reuse), job)
                 if _closes_the_gate(check, results):
                     break
             return results
@@ -139,20 +164,23 @@ class Evaluator:
         try:
             return _in_box(source, store_digest, judged, grip)
         except BoxBroken as error:
-            return {check.name: replace(_broken(check.name, error), reuse=source.reuse) for check in checks}
+            return {
+                check.name: _Judged(replace(_broken(check.name, error), reuse=source.reuse), None)
+                for check in checks
+            }
 
-    def _is_closed_before(self, check: Check, results: Mapping[str, CheckResult]) -> bool:
+    def _is_closed_before(self, check: Check, results: Mapping[str, _Judged]) -> bool:
         return any(_closes_the_gate(before, results) for before in self._checks[: self._checks.index(check)])
 
-    def _in_order(self, results: Mapping[str, CheckResult]) -> tuple[CheckResult, ...]:
+    def _in_order(self, results: Mapping[str, _Judged]) -> tuple[_Judged, ...]:
         """What checks one after the other would have given."""
         return tuple(
             results[check.name] for check in self._checks if not self._is_closed_before(check, results)
         )
 
 
-def _closes_the_gate(check: Check, results: Mapping[str, CheckResult]) -> bool:
-    return check.gates and check.name in results and results[check.name].verdict is not Verdict.PASSED
+def _closes_the_gate(check: Check, results: Mapping[str, _Judged]) -> bool:
+    return check.gates and check.name in results and results[check.name].result.verdict is not Verdict.PASSED
 
 
 def _in_box(source: BoxSource, store_digest: str, work: Callable[[EvaluationBox], T], grip: Grip) -> T:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lmac.journal import read_journal
+from lmac.journal import read_blob, read_journal
 from lmac.report.result import RunResult, read_result
 from lmac.run import RunOrder, execute
 from lmac.transitions import Outcome
@@ -222,6 +222,17 @@ def test_a_report_of_red_tests_goes_back_and_the_mended_files_are_completed(mend
     assert "assert 12 == 8" in after_red
     assert "tests: failed (0 passed, 1 failed)" in after_red
     assert [event.data["green"] for event in events(mended.folder, "report")] == [False, True]
+
+
+def test_the_raw_output_of_each_job_is_kept_by_its_digest(mended: Finished) -> None:
+    jobs = events(mended.folder, "job")
+    red = next(event.data for event in jobs if event.data["name"] == "tests")
+    stdout = read_blob(mended.folder, red["streams"]["stdout"]["sha256"])
+
+    assert [event.data["name"] for event in jobs[:4]] == ["syntax", "lint", "types", "tests"]
+    assert (red["ending"], red["exit_code"]) == ("exited", 1)
+    assert red["streams"]["stdout"]["total_bytes"] == len(stdout)
+    assert b"assert 12 == 8" in stdout
 
 
 def test_a_completion_on_red_is_refused(mended: Finished) -> None:

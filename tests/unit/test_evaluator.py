@@ -190,3 +190,26 @@ def test_a_copy_of_another_store_judges_nothing(which: str) -> None:
 
     with pytest.raises(SandboxFailure, match="a box copied store other"):
         report_of(sources["tools"], sources["tests"])
+
+
+def test_raw_results_are_told_in_the_order_of_the_checks_and_on_the_asking_thread() -> None:
+    told: list[tuple[str, str, bytes, int]] = []
+
+    def listen(name: str, store_digest: str, result: JobResult) -> None:
+        told.append((name, store_digest, result.stdout.head, threading.get_ident()))
+
+    tools = Boxes(Reuse.RUN, gate=lambda: job_result("g"), lint=lambda: job_result("l"))
+    tests = Boxes(Reuse.SINGLE_USE, tests=lambda: job_result("t"))
+    Evaluator(tests, (GATE, TESTS, LINT), tools, listener=listen).evaluate("d")
+
+    here = threading.get_ident()
+    assert told == [("gate", "d", b"g", here), ("tests", "d", b"t", here), ("lint", "d", b"l", here)]
+
+
+def test_what_a_closed_gate_called_off_is_not_told() -> None:
+    told: list[str] = []
+    tools = Boxes(Reuse.RUN, gate=failing)
+    tests = Boxes(Reuse.SINGLE_USE, tests=passing)
+    Evaluator(tests, (GATE, TESTS), tools, listener=lambda name, *_: told.append(name)).evaluate("d")
+
+    assert told == ["gate"]
