@@ -25,19 +25,13 @@ from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm
 from lmac.tools import Workspace
 from lmac_sandbox import (
-    Box,
     Engine,
     EngineFailure,
     JobResult,
-    Keeper,
-    LastingKeeper,
-    Owner,
-    Pool,
     Reuse,
-    Volume,
-    WarmBox,
+    Sandbox,
+    open_sandbox,
     reap,
-    require_isolation,
 )
 
 SERVER_LOG_NAME = "model-server.log"
@@ -45,14 +39,10 @@ SERVER_LOG_NAME = "model-server.log"
 
 @dataclass(frozen=True, slots=True)
 class RunSandbox:
-    """A run's engine, volume and keeper, with a pool of boxes."""
+    """A run's sandbox, and what its tools and checks work with."""
 
     workspace: Workspace
-    engine: Engine
-    volume: Volume
-    image_id: str
-    owner: Owner
-    config: RunConfig
+    sandbox: Sandbox
 
     @contextmanager
     def rescued_store(self) -> Iterator[FileStore]:
@@ -61,7 +51,7 @@ class RunSandbox:
         Raises:
             SandboxError: no keeper comes up, or the volume is gone.
         """
-        with Keeper.start(self.engine, self.volume, self.image_id, self.owner, self.config.store) as keeper:
+        with self.sandbox.another_keeper() as keeper:
             yield FileStore(keeper)
 
 
@@ -73,39 +63,34 @@ def start_sandbox(
     journal: Journal,
     stack: ExitStack,
 ) -> RunSandbox:
-    """Start volume, keeper and pool; what dead runs of this machine left is removed first.
+    """Start volume, keeper and boxes; what dead runs of this machine left is removed first.
 
     Raises:
         SandboxError: no engine answers, it lacks what the policy needs, or a container does not come up.
     """
-    owner = Owner.current(run_id)
     engine = stack.enter_context(Engine.connect(config.engine_url, runtime=config.isolation.runtime))
-    require_isolation(engine, config.isolation)
     try:
         reap(engine)
     except EngineFailure as error:
         # Somebody else's leftovers are no reason not to run; `lmac clean` names them.
         journal.append("reap_failed", text=error.message)
-    volume = stack.enter_context(Volume.create(engine, owner, config.store))
-    keeper = stack.enter_context(
-        LastingKeeper(
-            lambda: Keeper.start(engine, volume, image_id, owner, config.store),
-            config.store.kind,
-            replaced=lambda reason: journal.append("keeper_replaced", text=reason),
+    sandbox = stack.enter_context(
+        open_sandbox(
+            engine,
+            image_id,
+            run_id=run_id,
+            limits=config.box,
+            store_limits=config.store,
+            isolation=config.isolation,
+            ready_boxes=config.ready_boxes,
+            keeper_replaced=lambda reason: journal.append("keeper_replaced", text=reason),
         )
     )
-    pool = stack.enter_context(Pool(engine, volume, image_id, owner, config.box, size=config.ready_boxes))
-
-    def warm_box(sessions: bool) -> WarmBox:
-        start = partial(Box.start, engine, volume, image_id, owner, config.box, sessions=sessions)
-        return stack.enter_context(WarmBox(start))
-
-    tools = warm_box(sessions=False)
+    tools = sandbox.warm_box(sessions=False)
     # A box of its own: one that has executed generated code is not for tools.
-    tests = warm_box(sessions=True) if config.evaluation.test_reuse is Reuse.RUN else pool
-    evaluator = Evaluator(pool, checks, tools, tests, listener=partial(_journal_job, journal))
-    workspace = Workspace(FileStore(keeper), evaluator)
-    return RunSandbox(workspace, engine, volume, image_id, owner, config)
+    tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
+    evaluator = Evaluator(sandbox.boxes, checks, tools, tests, listener=partial(_journal_job, journal))
+    return RunSandbox(Workspace(FileStore(sandbox.store), evaluator), sandbox)
 
 
 def _journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:

@@ -44,6 +44,7 @@ from lmac_sandbox.policy import Reuse
 from lmac_sandbox.policy_summary import PolicySummary, summarize_policy
 from lmac_sandbox.pool import Pool
 from lmac_sandbox.reaper import Reaped, reap
+from lmac_sandbox.sandbox import Sandbox, open_sandbox
 from lmac_sandbox.seccomp import SeccompSummary, seccomp_digest, seccomp_summary
 from lmac_sandbox.volume import Volume
 from lmac_sandbox.warm import WarmBox
@@ -95,6 +96,7 @@ __all__ = [
     "Reading",
     "Reaped",
     "Reuse",
+    "Sandbox",
     "SandboxError",
     "SeccompSummary",
     "Snapshot",
@@ -115,6 +117,7 @@ __all__ = [
     "isolation_remarks",
     "load_image",
     "open_holes",
+    "open_sandbox",
     "printable_text",
     "reap",
     "refresh_lock",

@@ -1,0 +1,100 @@
+"""A whole sandbox in one block: a store with its keeper, and boxes that wait for jobs on copies of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lmac_sandbox.box import Box
+from lmac_sandbox.isolation import Isolation, require_isolation
+from lmac_sandbox.keeper import Keeper
+from lmac_sandbox.lasting_keeper import LastingKeeper
+from lmac_sandbox.limits import Limits, StoreLimits
+from lmac_sandbox.owner import Owner
+from lmac_sandbox.pool import Pool
+from lmac_sandbox.volume import Volume
+from lmac_sandbox.warm import WarmBox
+
+if TYPE_CHECKING:
+    from lmac_sandbox.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """Everything that one owner needs on one engine; obtained by `open_sandbox`."""
+
+    engine: Engine
+    image_id: str
+    owner: Owner
+    limits: Limits
+    store_limits: StoreLimits
+    volume: Volume
+    store: LastingKeeper
+    boxes: Pool
+    """Single-use boxes: `with sandbox.boxes.take() as box`."""
+    _stack: ExitStack = field(repr=False)
+
+    def warm_box(self, sessions: bool = True) -> WarmBox:
+        """A further box, of grade `run`, that ends with this sandbox.
+
+        Args:
+            sessions: Whether it is to run test sessions; one for tools is smaller.
+        """
+
+        def start() -> Box:
+            return Box.start(self.engine, self.volume, self.image_id, self.owner, self.limits, sessions)
+
+        return self._stack.enter_context(WarmBox(start))
+
+    def another_keeper(self) -> Keeper:
+        """A keeper of the same store, for when an exchange with the first one was broken off.
+
+        Raises:
+            SandboxError: it does not come up, or the volume is gone.
+        """
+        return Keeper.start(self.engine, self.volume, self.image_id, self.owner, self.store_limits)
+
+
+@contextmanager
+def open_sandbox(
+    engine: Engine,
+    image_id: str,
+    *,
+    run_id: str | None = None,
+    limits: Limits | None = None,
+    store_limits: StoreLimits | None = None,
+    isolation: Isolation | None = None,
+    ready_boxes: int = 1,
+    keeper_replaced: Callable[[str], object] = lambda _: None,
+) -> Iterator[Sandbox]:
+    """An empty store and boxes beside it; leaving the block removes every container and the volume.
+
+    Args:
+        image_id: Of an image of `images/`, as `find_image` or `load_image` gives it.
+        run_id: On the labels of all that is started; made up without it.
+        isolation: What is asked of the engine beyond the policy that always holds.
+        ready_boxes: Boxes that are kept started ahead of need.
+        keeper_replaced: Told the reason when a second keeper took over.
+
+    Raises:
+        IsolationMissing: the engine lacks what the policy needs; nothing was started.
+        SandboxError: the engine does not answer, or a container does not come up; nothing is left.
+    """
+    require_isolation(engine, isolation or Isolation())
+    limits, store_limits = limits or Limits(), store_limits or StoreLimits()
+    owner = Owner.current(run_id or f"sandbox-{secrets.token_hex(4)}")
+    with ExitStack() as stack:
+        volume = stack.enter_context(Volume.create(engine, owner, store_limits))
+        store = stack.enter_context(
+            LastingKeeper(
+                lambda: Keeper.start(engine, volume, image_id, owner, store_limits),
+                store_limits.kind,
+                replaced=keeper_replaced,
+            )
+        )
+        boxes = stack.enter_context(Pool(engine, volume, image_id, owner, limits, size=ready_boxes))
+        # Warm boxes come later into this stack, so that they leave it before the pool does.
+        yield Sandbox(engine, image_id, owner, limits, store_limits, volume, store, boxes, stack)
