@@ -1,12 +1,13 @@
-"""What the job's user does with trusted code: make its folders, copy the store, put extra files down."""
+"""What trusted code does as the job's user: make its folders, copy the store, put extra files down."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
 
 from .clearing import Room, Unclean, clear_writable, demand_clean
-from .frames import Frame, FrameError, encode, parse
+from .frames import Frame
 from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
 from .paths import BadPath
@@ -21,8 +22,8 @@ from .places import (
     WORKING_FOLDERS,
 )
 from .processes import purge
-from .spawn import Caps, Descriptors, fork_as_job
-from .store_digest import StoreDigest, content_digest
+from .spawn import set_dumpable
+from .store_digest import StoreDigest
 from .tree import Tree
 
 
@@ -73,62 +74,43 @@ def renew_copy(room: Room, file_bytes: int) -> Frame:
 def copy_store(file_bytes: int) -> Frame:
     """Copy every regular file of the store into `subject`; the digest is of the bytes that were written."""
     digest, files = StoreDigest(), 0
-    store, subject = Tree(STORE), Tree(WORKING_FOLDERS["subject"])
-    for path in store.walk():
-        content = store.read(path, file_bytes)
-        if len(content) > file_bytes:
-            raise CopyFailed(
-                f"{path!r} of the store is larger than a file of a box may be ({file_bytes} bytes)"
-            )
-        subject.write(path, content)
-        digest.put(path, content_digest(content))
-        files += 1
+    with closing(Tree(STORE)) as store, closing(Tree(WORKING_FOLDERS["subject"])) as subject:
+        for path in store.walk():
+            digest.put(path, store.copy(path, subject, file_bytes))
+            files += 1
     return {"digest": digest.hexdigest(), "files": files}
 
 
-def place_files(files: Mapping[str, bytes], folder: str) -> Frame:
+def place_files(files: Mapping[str, bytes], folder: str, file_bytes: int) -> Frame:
     """Write these files below the folder, replacing what stands there."""
     unlimited = max(map(len, files.values()), default=0) * len(files)
-    Namespace(StoreCaps(unlimited, len(files) * 16, unlimited)).check(
+    Namespace(StoreCaps(unlimited, len(files) * 16, file_bytes)).check(
         {path: len(content) for path, content in files.items()}
     )
-    tree = Tree(folder)
-    for path in sorted(files):
-        tree.write(path, files[path])
+    with closing(Tree(folder)) as tree:
+        for path in sorted(files):
+            tree.write(path, files[path])
     return {}
 
 
-def as_job(action: Callable[[], Frame], caps: Caps, uid: int = JOB_UID) -> Frame:
-    """Run trusted code in a process of the job's user, or of the one given, and hand back what it returns.
+def as_user(action: Callable[[], Frame], uid: int = JOB_UID) -> Frame:
+    """Run trusted code with the rights of the job's user, or of the one given, and hand back what it returns.
+
+    In the runner itself, for a fork would cost more than most copies: nobody else lives in the box meanwhile,
+    and the kernel takes the capabilities away for as long as the effective user is not root.
 
     Raises:
-        CopyFailed: it could not, or its process died.
+        CopyFailed: it could not.
     """
-    reader, writer = os.pipe()
-
-    def body() -> int:
-        try:
-            answer = action()
-        except (OSError, BadPath, Collision, Full, CopyFailed, Unclean) as error:
-            answer = {"error": str(error)}
-        os.write(writer, encode(answer)[4:])
-        return 0
-
-    nothing = os.open(os.devnull, os.O_RDWR)
-    fork_as_job(body, Descriptors(nothing, nothing, 2, (writer,)), caps, uid)
-    os.close(writer)
-    os.close(nothing)
-    with os.fdopen(reader, "rb") as answers:
-        raw = answers.read()
     purge()
-    return _answer(raw)
-
-
-def _answer(raw: bytes) -> Frame:
+    os.setegid(uid)
+    os.seteuid(uid)
     try:
-        answer = parse(raw)
-    except FrameError as error:
-        raise CopyFailed("the process that copies died") from error
-    if "error" in answer:
-        raise CopyFailed(str(answer["error"]))
-    return answer
+        return action()
+    except (OSError, BadPath, Collision, Full, Unclean) as error:
+        raise CopyFailed(str(error)) from error
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        # A change of users sets it to what the kernel finds best.
+        set_dumpable(False)

@@ -135,7 +135,7 @@ def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
     """Fork the job; returns the reading ends of its pipes by name."""
     readers: dict[str, int] = {}
     writers: dict[str, int] = {}
-    for name in ("stdout", "stderr", "events", "reason", "reading", "subject"):
+    for name in _pipes(course.order):
         readers[name], writers[name] = os.pipe()
         open_files.callback(os.close, readers[name])
     stdin = os.memfd_create("stdin")
@@ -150,6 +150,15 @@ def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
         for descriptor in (stdin, *writers.values()):
             os.close(descriptor)
     return readers
+
+
+def _pipes(order: Order) -> tuple[str, ...]:
+    """The names of those that a job of its kind writes."""
+    if order.judged_form:
+        return ("stdout", "stderr", "events", "reading", "subject")
+    if order.is_session:
+        return ("stdout", "stderr", "events", "reading")
+    return ("stdout", "stderr") if order.program else ("stdout", "stderr", "reason")
 
 
 def _fork_judged(order: Order, stdin: int, writers: Mapping[str, int]) -> tuple[int, int]:
@@ -177,7 +186,7 @@ def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
         return spawn.execute(order.argv, folder, environment, writers["reason"])
 
     body = session if order.is_session else program if order.program else command
-    own = (writers["events"], writers["reading"]) if order.is_session else (writers["reason"],)
+    own = tuple(writers[name] for name in writers if name not in ("stdout", "stderr"))
     descriptors = spawn.Descriptors(stdin, writers["stdout"], writers["stderr"], own)
     return spawn.fork_as_job(body, descriptors, order.caps)
 

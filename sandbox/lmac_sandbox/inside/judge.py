@@ -17,7 +17,7 @@ from enum import StrEnum
 import pytest
 
 from . import spawn
-from .copying import as_job
+from .copying import as_user
 from .judge_plugin import Finished, JudgePlugin, Running, Subject
 from .link import Link
 from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, JUDGE_UID, WORKING_FOLDERS
@@ -60,7 +60,7 @@ def fork_judged(
     Returns:
         Process ids of the judge and of the subject.
     """
-    modules: list[str] = as_job(list_modules, caps)["modules"] if form is JudgedForm.API else []
+    modules: list[str] = as_user(list_modules)["modules"] if form is JudgedForm.API else []
     ours, theirs = (end.detach() for end in socket.socketpair())
     nothing = os.open(os.devnull, os.O_RDONLY)
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 from .clearing import Room
 from .copying import (
     CopyFailed,
-    as_job,
+    as_user,
     claim_scratch,
     copy_store,
     make_folders,
@@ -25,7 +25,7 @@ from .counters import NoCounters, read_counters
 from .frames import PROTOCOL, Decoder, Frame, FrameError, encode
 from .jobs import Order, OwnerGone, run_job
 from .places import JOB_UID, JUDGE_SUITE, JUDGE_UID, WITHOUT_SESSIONS, WORKING_FOLDERS
-from .processes import Unkillable, purge, wake_on_children
+from .processes import Unkillable, wake_on_children
 from .programs import PROGRAMS, load_programs
 from .pytest_job import prepare
 from .spawn import Caps, set_dumpable
@@ -45,10 +45,12 @@ def main() -> None:
         read_counters()
     except NoCounters as error:
         sys.exit(f"runner: {error}")
+    os.setgroups([])
+    os.umask(0o022)
     claim_scratch()
     wake = wake_on_children()
-    as_job(make_folders, Caps(file_bytes=0, open_files=64))
-    as_job(make_judge_folders, Caps(file_bytes=0, open_files=64), JUDGE_UID)
+    as_user(make_folders)
+    as_user(make_judge_folders, JUDGE_UID)
     room = Room.now()
     load_programs()
     gc.freeze()
@@ -80,17 +82,14 @@ def _answer(request: Frame, frames_in: int, wake: int, room: Room) -> Frame:
     try:
         match request["op"]:
             case "snapshot":
-                caps = _caps(request)
-                return as_job(lambda: copy_store(caps.file_bytes), caps)
+                return as_user(lambda: copy_store(_caps(request).file_bytes))
             case "renew":
-                caps = _caps(request)
-                purge()
-                return as_job(lambda: renew_copy(room, caps.file_bytes), caps)
+                return as_user(lambda: renew_copy(room, _caps(request).file_bytes))
             case "place":
                 into = str(request["into"])
                 files = {path: base64.b64decode(content) for path, content in request["files"].items()}
                 folder, uid = _place(into)
-                return as_job(lambda: place_files(files, folder), _caps(request), uid)
+                return as_user(lambda: place_files(files, folder, _caps(request).file_bytes), uid)
             case "run":
                 return run_job(_order(request), frames_in, wake)
             case unknown:

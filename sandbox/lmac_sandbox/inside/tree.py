@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from .paths import RESERVED_PREFIX
 
@@ -15,10 +16,15 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO must not wait for a writer.
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK_BYTES = 2**20
 
 
 class NotRegular(OSError):
     """Something that is not a regular file with a single name stands there."""
+
+
+class TooLarge(OSError):
+    """A file is larger than whoever reads it allows."""
 
 
 class Tree:
@@ -40,6 +46,9 @@ class Tree:
         Raises:
             OSError: the disk refused; the old content still stands.
         """
+        self._replace(path, (content,))
+
+    def _replace(self, path: str, chunks: Iterable[bytes]) -> None:
         folder, _, name = path.rpartition("/")
         descriptor = self._enter(folder, make=True)
         temporary = f"{RESERVED_PREFIX}new"
@@ -47,7 +56,8 @@ class Tree:
             os.unlink(temporary, dir_fd=descriptor)
         file = os.open(temporary, _WRITE_FLAGS, FILE_MODE, dir_fd=descriptor)
         try:
-            _write_all(file, content)
+            for chunk in chunks:
+                _write_all(file, chunk)
         except OSError:
             os.unlink(temporary, dir_fd=descriptor)
             raise
@@ -62,13 +72,44 @@ class Tree:
             NotRegular: a link, folder, pipe, socket, device or a file with a second name.
             OSError: it is not there or cannot be read.
         """
+        with self._opened(path) as file:
+            return b"".join(_chunks(file, limit_bytes + 1))
+
+    def copy(self, path: str, target: Tree, limit_bytes: int) -> str:
+        """Copy one regular file to the same path of another tree, without holding it whole.
+
+        Returns:
+            Hex sha256 of the bytes that were written.
+
+        Raises:
+            TooLarge: it has more than `limit_bytes`; the target is as before.
+            NotRegular, OSError: as `read` and `write`.
+        """
+        digest = hashlib.sha256()
+
+        def content(file: int) -> Iterator[bytes]:
+            left = limit_bytes
+            for chunk in _chunks(file, limit_bytes + 1):
+                left -= len(chunk)
+                if left < 0:
+                    raise TooLarge(f"{path!r} is larger than a file of a box may be ({limit_bytes} bytes)")
+                digest.update(chunk)
+                yield chunk
+
+        with self._opened(path) as file:
+            target._replace(path, content(file))
+        return digest.hexdigest()
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[int]:
+        """Descriptor of one regular file with a single name."""
         folder, _, name = path.rpartition("/")
         file = os.open(name, _READ_FLAGS, dir_fd=self._enter(folder, make=False))
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
                 raise NotRegular(f"{path!r} is no regular file of its own")
-            return _read_up_to(file, limit_bytes + 1)
+            yield file
         finally:
             os.close(file)
 
@@ -143,10 +184,8 @@ def _write_all(file: int, content: bytes) -> None:
         rest = rest[os.write(file, rest) :]
 
 
-def _read_up_to(file: int, limit_bytes: int) -> bytes:
-    chunks: list[bytes] = []
+def _chunks(file: int, limit_bytes: int) -> Iterator[bytes]:
     left = limit_bytes
-    while left > 0 and (chunk := os.read(file, min(left, 2**20))):
-        chunks.append(chunk)
+    while left > 0 and (chunk := os.read(file, min(left, _CHUNK_BYTES))):
+        yield chunk
         left -= len(chunk)
-    return b"".join(chunks)
