@@ -96,7 +96,7 @@ def test_what_a_job_leaves_behind_is_gone_before_the_next_one(warm: WarmBox, sou
 
 
 UNREMOVABLE = {
-    "a System V segment": "import ctypes; assert ctypes.CDLL(None).shmget(7, 4096, 0o1666) >= 0",
+    "a System V message queue": "import ctypes; assert ctypes.CDLL(None).msgget(7, 0o1666) >= 0",
     "a tree too deep to remove": """
         import os
         for _ in range(3000):

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 PROGRAMS = ("matching", "node_tests", "syntax", "text")
 """Modules of this package, each with a `main()` that reads its arguments from `sys.argv[1:]`.
@@ -15,10 +15,11 @@ They themselves load neither code nor configuration from the working folder.
 """
 
 
-def load_programs() -> None:
-    """Import them all, before any fork."""
+def load_programs() -> Iterator[None]:
+    """Import them, one a step, before any fork; what stays undone is imported by the fork that runs it."""
     for name in PROGRAMS:
         importlib.import_module(f".{name}", __package__)
+        yield
 
 
 def run_program(name: str, arguments: tuple[str, ...], folder: str, environment: Mapping[str, str]) -> int:

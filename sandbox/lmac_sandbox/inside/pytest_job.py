@@ -32,7 +32,6 @@ _OF_PYTEST = (
     "readline",
 )
 _OF_TESTS = (
-    "asyncio",
     "code",
     "dataclasses",
     "datetime",
@@ -41,7 +40,6 @@ _OF_TESTS = (
     "pdb",
     "sqlite3",
     "threading",
-    "unittest.mock",
 )
 _WITHOUT_USE = ("cacheprovider", "pastebin", "setuponly", "setupplan", "stepwise")
 """Plugins that do nothing without options of their own, which no session here is given."""

@@ -52,10 +52,9 @@ def main() -> None:
     as_user(make_folders)
     as_user(make_judge_folders, JUDGE_UID)
     room = Room.now()
-    load_programs()
+    preparations = load_programs() if WITHOUT_SESSIONS in sys.argv else prepare()
     gc.freeze()
     _send(frames_out, {"hello": "runner", "protocol": PROTOCOL})
-    preparations = iter(()) if WITHOUT_SESSIONS in sys.argv else prepare()
     _serve(frames_in, frames_out, wake, room, preparations)
 
 
