@@ -142,8 +142,9 @@ import _pytest.tmpdir
 import pytest
 
 
-def test_outer(tmp_path):
+def test_outer(tmp_path, pytestconfig):
     assert "TempPathFactory" in dir(_pytest.tmpdir)
+    assert "getini" in dir(pytestconfig)
     (tmp_path / "test_inner.py").write_text("def test_inner(): assert 0")
     assert pytest.main(["-q", str(tmp_path)]) == 1
 """

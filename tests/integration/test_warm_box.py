@@ -123,6 +123,35 @@ def test_a_box_that_cannot_be_cleared_is_thrown_away(warm: WarmBox, source: str)
         assert box.container_id != first
 
 
+def test_a_runner_that_has_copied_is_root_again_and_closed_to_jobs(warm: WarmBox) -> None:
+    look = """
+        for name in ("mem", "environ", "maps"):
+            try:
+                open(f"/proc/1/{name}", "rb").read(1)
+            except OSError as error:
+                print(name, type(error).__name__)
+        print([line.split() for line in open("/proc/1/status") if line.startswith(("Uid", "Gid"))])
+    """
+    for _ in range(2):
+        with warm.take() as box:
+            box.snapshot()
+            seen = box.run(python(look)).stdout.text().splitlines()
+
+        assert seen[:-1] == [f"{name} PermissionError" for name in ("mem", "environ", "maps")]
+        assert seen[-1] == str([["Uid:", *"0000"], ["Gid:", *"0000"]])
+
+
+def test_a_file_that_a_box_may_not_hold_is_named(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    keeper.write("large.txt", bytes(2**20))
+    with (
+        Box.start(engine, volume, image_id, owner, Limits(file_bytes=2**19)) as box,
+        pytest.raises(EngineFailure, match=r"'large.txt' is larger than a file of a box may be"),
+    ):
+        box.snapshot()
+
+
 def test_each_snapshot_is_of_the_store_as_it_is_then(warm: WarmBox, keeper: Keeper) -> None:
     digests = []
     for number in range(3):
