@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.answers import Answer
+from lmac_sandbox.box_users import next_users
 from lmac_sandbox.errors import EngineFailure, ImageNotFound, PathRejected, SandboxError
 from lmac_sandbox.inside.frames import PROTOCOL
 from lmac_sandbox.inside.paths import BadPath, check_path
@@ -20,6 +21,7 @@ from lmac_sandbox.policy import RUNNER_COMMAND, TOOLS_RUNNER_COMMAND, Reuse, box
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
+    from lmac_sandbox.inside.users import BoxUsers
     from lmac_sandbox.owner import Owner
     from lmac_sandbox.volume import Volume
 
@@ -44,9 +46,10 @@ class Box:
     Any error that a method raises means that the box is broken; whatever a job does is a result.
     """
 
-    def __init__(self, program: Program, limits: Limits) -> None:
+    def __init__(self, program: Program, limits: Limits, users: BoxUsers) -> None:
         self._program = program
         self._limits = limits
+        self._users = users
         self.reuse = Reuse.SINGLE_USE
 
     @classmethod
@@ -68,8 +71,9 @@ class Box:
             SandboxError: it did not come up.
         """
         command = RUNNER_COMMAND if sessions else TOOLS_RUNNER_COMMAND
-        options = box_options(limits, image_id, volume.name, owner.labels("box"), command)
-        return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits)
+        users = next_users(owner)
+        options = box_options(limits, image_id, volume.name, owner.labels("box"), users, command)
+        return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits, users)
 
     @property
     def container_id(self) -> str:
@@ -135,7 +139,7 @@ class Box:
             **order_of(job, self._limits),
         }
         answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
-        return result_of(answer, self._limits)
+        return result_of(answer, self._limits, self._users)
 
     def _ask(self, frame: dict[str, object], seconds: float) -> Answer:
         caps = {"file_bytes": self._limits.file_bytes, "open_files": self._limits.open_files}

@@ -14,6 +14,8 @@ from lmac_sandbox.errors import ImageError
 
 IMAGE_FILE = "image.yaml"
 LOCK_FILE = "lock.yaml"
+LAST_UID = 65533
+"""What follows has a meaning: nobody, and no user at all."""
 
 # Names and versions become arguments of host commands: none may look like an option or an address.
 PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
@@ -70,10 +72,16 @@ class Lock(_Frozen):
 
 
 class User(_Frozen):
-    """A line of /etc/passwd; its group has the same name and number."""
+    """A line of /etc/passwd, or several; the group has the same name and number."""
 
-    uid: Annotated[int, Field(ge=0, le=65533)]
+    uid: Annotated[int, Field(ge=0, le=LAST_UID)]
     home: ImagePath
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    """So many numbers from `uid` on have this name, so that every box can have one and looks the same."""
+
+    @property
+    def uids(self) -> range:
+        return range(self.uid, self.uid + self.count)
 
 
 class Folder(_Frozen):
@@ -105,6 +113,19 @@ class ImageDefinition(_Frozen):
     files: dict[FileName, ImagePath]
     """Name in the definition's folder to path."""
     environment: dict[str, str]
+
+    @model_validator(mode="after")
+    def _numbers_are_of_one_user(self) -> Self:
+        names: dict[int, str] = {}
+        for name, user in self.users.items():
+            if user.uids[-1] > LAST_UID:
+                raise ValueError(
+                    f"users.{name}: the last of {user.count} is {user.uids[-1]}; none passes {LAST_UID}"
+                )
+            if other := next((names[uid] for uid in user.uids if uid in names), None):
+                raise ValueError(f"users.{name}: has numbers of {other!r} too")
+            names |= dict.fromkeys(user.uids, name)
+        return self
 
     @model_validator(mode="after")
     def _owners_are_users(self) -> Self:

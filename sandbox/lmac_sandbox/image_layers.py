@@ -110,10 +110,15 @@ def write_own_layer(
 
 
 def _passwd(definition: ImageDefinition) -> str:
-    users = sorted(definition.users.items(), key=lambda item: item[1].uid)
-    return "".join(f"{name}:x:{user.uid}:{user.uid}::{user.home}:{NO_SHELL}\n" for name, user in users)
+    return "".join(
+        f"{name}:x:{uid}:{uid}::{definition.users[name].home}:{NO_SHELL}\n"
+        for uid, name in _users(definition)
+    )
 
 
 def _group(definition: ImageDefinition) -> str:
-    users = sorted(definition.users.items(), key=lambda item: item[1].uid)
-    return "".join(f"{name}:x:{user.uid}:\n" for name, user in users)
+    return "".join(f"{name}:x:{uid}:\n" for uid, name in _users(definition))
+
+
+def _users(definition: ImageDefinition) -> list[tuple[int, str]]:
+    return sorted((uid, name) for name, user in definition.users.items() for uid in user.uids)

@@ -15,6 +15,7 @@ from lmac_sandbox.inside.frames import Frame
 from lmac_sandbox.inside.notices import Notice, notice_of
 from lmac_sandbox.inside.programs import PROGRAMS
 from lmac_sandbox.inside.reading import checked_reading
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.limits import MIB, Limits
 
 WorkingFolder = Literal["subject", "suite"]
@@ -24,6 +25,7 @@ Place = Literal["subject", "suite", "judge"]
 JudgedForm = Literal["api", "command"]
 """`api`: the suite imports the subject's modules through proxies; `command`: it runs its programs."""
 
+USER_MASK = "[uid]"
 STDIN_BYTES = 4 * MIB
 ARGUMENTS_BYTES = MIB
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -155,6 +157,14 @@ class JobResult:
     """None of a program, and of a session that ended before it was told."""
     subject_output: Output | None = None
     """Of a judged session: what the subject's process wrote, stdout and stderr as they came."""
+    user_ids: tuple[int, ...] = ()
+    """Of its box; each box has other ones."""
+
+    def same_for_all_boxes(self, text: str) -> str:
+        """The text with the numbers of the box's users masked, so that two boxes' texts can be compared."""
+        if not self.user_ids:
+            return text
+        return re.sub(rf"\b(?:{'|'.join(map(str, self.user_ids))})\b", USER_MASK, text)
 
 
 def printable_text(text: str) -> str:
@@ -184,8 +194,11 @@ def wall_seconds(job: Job, limits: Limits) -> float:
     return limits.wall_seconds if job.wall_seconds is None else job.wall_seconds
 
 
-def result_of(answer: Answer, limits: Limits) -> JobResult:
+def result_of(answer: Answer, limits: Limits, users: BoxUsers) -> JobResult:
     """The result in a runner's answer.
+
+    Args:
+        users: Of the box.
 
     Raises:
         WireError: it is not what a runner sends.
@@ -208,6 +221,7 @@ def result_of(answer: Answer, limits: Limits) -> JobResult:
         leftover_processes=answer.integer("leftover_processes"),
         reading=_reading(answer.value("reading")),
         subject_output=_output(answer.part("subject"), limits.kept_bytes),
+        user_ids=(users.job, users.judge),
     )
 
 

@@ -6,10 +6,17 @@ import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from lmac_sandbox.inside.frames import FRAME_BYTES
+from lmac_sandbox.inside.reading import READING_BYTES
+
 MIB = 2**20
 
 _FRAME_SHARE_BYTES = 8 * MIB
 """Largest value of a limit whose bytes travel in one frame, in base64 beside others."""
+_ANSWER_OWN_BYTES = 2**16
+"""What an answer carries beside streams, events and reading."""
+_STREAMS = 3
+"""stdout, stderr, and what the subject writes beside a judge."""
 _BOX_OWN_BYTES = 96 * MIB
 """What a box needs beside its scratch: the runner, one tool, /tmp and shared memory."""
 
@@ -19,7 +26,8 @@ class Limits:
     """Of one box and of each job in it.
 
     Raises:
-        ValueError: a limit is not a positive number, passes what a frame carries, or leaves no memory.
+        ValueError: a limit is not a positive number, passes what a frame carries, alone or with others, or
+            leaves no memory.
     """
 
     wall_seconds: float = 60.0
@@ -46,12 +54,24 @@ class Limits:
         _require_positive(self)
         _require_at_most("kept_bytes", self.kept_bytes, _FRAME_SHARE_BYTES // 2)
         _require_at_most("events_bytes", self.events_bytes, _FRAME_SHARE_BYTES)
+        if (answer_bytes := self._answer_bytes()) > FRAME_BYTES:
+            raise ValueError(
+                f"kept_bytes is {self.kept_bytes} and events_bytes is {self.events_bytes}; together "
+                f"with what the tests promise one answer may take {answer_bytes} bytes, a frame {FRAME_BYTES}"
+            )
         # Else one job could fill the scratch and leave the next one, or the runner, without memory.
         if self.memory_bytes < self.scratch_bytes + _BOX_OWN_BYTES:
             raise ValueError(
                 f"memory_bytes is {self.memory_bytes}; scratch counts as memory, so it must be at least "
                 f"scratch_bytes + {_BOX_OWN_BYTES}"
             )
+
+    def _answer_bytes(self) -> int:
+        """The longest answer to one job."""
+        streams = _STREAMS * -(-self.kept_bytes * 4 // 3)
+        # A number may get longer when it is written again, by five of some sixty characters of its event.
+        events = self.events_bytes + self.events_bytes // 8
+        return streams + events + READING_BYTES + _ANSWER_OWN_BYTES
 
 
 class StoreKind(StrEnum):

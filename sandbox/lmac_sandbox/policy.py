@@ -13,9 +13,7 @@ from typing import Any
 from lmac_sandbox.inside.counters import UNCOUNTED
 from lmac_sandbox.inside.places import (
     HOME,
-    JOB_UID,
     JUDGE,
-    JUDGE_UID,
     KEEPER_UID,
     SCRATCH,
     SMALL_TMP,
@@ -23,6 +21,7 @@ from lmac_sandbox.inside.places import (
     TEMPORARY,
     WITHOUT_SESSIONS,
 )
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
 from lmac_sandbox.seccomp import profile_path, seccomp_option
 
@@ -67,7 +66,7 @@ _IPC_SETTINGS = {
 """Of the box's own IPC namespace: System V memory, messages and semaphores outlive the processes that made
 them and count as the box's memory, so that one job could leave the next one none."""
 _SMALL_TMP_MOUNT = "rw,exec,nosuid,nodev,size=16m,nr_inodes=1024,mode=1777"
-_JUDGE_MOUNT = f"rw,noexec,nosuid,nodev,size=16m,nr_inodes=4096,mode=0700,uid={JUDGE_UID},gid={JUDGE_UID}"
+_JUDGE_MOUNT = "rw,noexec,nosuid,nodev,size=16m,nr_inodes=4096,mode=0700"
 """The user's suite and what it writes; no user but the judge's can enter."""
 
 _START = "/opt/lmac/inside/start.py"
@@ -145,7 +144,7 @@ def for_engine(options: Options, kind: str, runtime: str | None) -> Options:
         host["PidsLimit"] += _GVISOR_PIDS
         host["Memory"] += _GVISOR_BYTES
         host["MemorySwap"] += _GVISOR_BYTES
-        command += [UNCOUNTED] if command == list(RUNNER_COMMAND) else []
+        command += [UNCOUNTED] if command[: len(RUNNER_COMMAND)] == list(RUNNER_COMMAND) else []
     return options | {"HostConfig": host, "Cmd": command}
 
 
@@ -184,9 +183,14 @@ def box_options(
     image_id: str,
     volume_name: str,
     labels: Mapping[str, str],
+    users: BoxUsers,
     command: tuple[str, ...] = RUNNER_COMMAND,
 ) -> Options:
-    """A box: the runner as PID 1, which alone may change users and kill; the job's user may nothing."""
+    """A box: the runner as PID 1, which alone may change users and kill; the job's user may nothing.
+
+    Args:
+        users: Of this box alone among those that live.
+    """
     host = _host_options(
         memory_bytes=limits.memory_bytes,
         pids=limits.pids,
@@ -196,8 +200,12 @@ def box_options(
     )
     host["CapAdd"] = ["SETUID", "SETGID", "KILL"]
     host["Mounts"] = [_store_mount(volume_name, read_only=True)]
-    host["Tmpfs"] = {SCRATCH: _scratch(limits), SMALL_TMP: _SMALL_TMP_MOUNT, JUDGE: _JUDGE_MOUNT}
-    return _container_options(image_id, command, labels, host) | {
+    host["Tmpfs"] = {
+        SCRATCH: f"{_scratch(limits)},{_owned_by(users.job)}",
+        SMALL_TMP: _SMALL_TMP_MOUNT,
+        JUDGE: f"{_JUDGE_MOUNT},{_owned_by(users.judge)}",
+    }
+    return _container_options(image_id, (*command, users.argument()), labels, host) | {
         "User": "0:0",
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
     }
@@ -269,7 +277,8 @@ def _podman_tmpfs(mount: str) -> str:
 
 
 def _scratch(limits: Limits) -> str:
-    return (
-        f"rw,exec,nosuid,nodev,size={limits.scratch_bytes},nr_inodes={limits.scratch_inodes},"
-        f"mode=0700,uid={JOB_UID},gid={JOB_UID}"
-    )
+    return f"rw,exec,nosuid,nodev,size={limits.scratch_bytes},nr_inodes={limits.scratch_inodes},mode=0700"
+
+
+def _owned_by(uid: int) -> str:
+    return f"uid={uid},gid={uid}"

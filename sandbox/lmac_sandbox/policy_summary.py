@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.isolation import Isolation
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.owner import Owner
@@ -16,6 +17,8 @@ EXAMPLE_OWNER = Owner(
     run_id="RUN", pid=0, started="STARTED", machine_id="MACHINE", host_name="HOST", pid_namespace="NAMESPACE"
 )
 EXAMPLE_VOLUME = "VOLUME"
+EXAMPLE_USERS = BoxUsers(0)
+"""Each box has other ones; these are the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def summarize_policy(
         image: Its name or id, shown as it is.
     """
     summary = seccomp_summary()
-    box = box_options(limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("box"))
+    box = box_options(limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("box"), EXAMPLE_USERS)
     keeper = keeper_options(store_limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("keeper"))
     for options in (box, keeper):
         host = options["HostConfig"]

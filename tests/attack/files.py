@@ -361,11 +361,11 @@ ROWS = (
             "for kind in (0o020666, 0o060666):\n"
             " refused('mknod', lambda: os.mknod('d', kind, os.makedev(1, 1)))\n"
             "shutil.copy('/usr/bin/id', 'id'); os.chmod('id', 0o6755)\n"
-            "print(subprocess.getoutput('./id -u'))\n"
+            "print(subprocess.getoutput('./id -un'))\n"
             "refused('chown', lambda: os.chown('id', 0, 0))\n"
             "capabilities = b'\\1\\0\\0\\2' + b'\\xff' * 16\n"
             "refused('capability', lambda: os.setxattr('id', 'security.capability', capabilities))\n",
-            told=("mknod EPERM", "65532", "chown EPERM", "capability EPERM"),
+            told=("mknod EPERM", "job", "chown EPERM", "capability EPERM"),
         ),
     ),
     Attack((32, 33), "paths that climb, hide or break", _no_such_path_is_written_anywhere),

@@ -343,10 +343,11 @@ def signalled(pid):
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
         os.close(descriptor)
+JUDGE = os.stat('/judge').st_uid
 def owner(pid):
     return os.stat(f"/proc/{pid}").st_uid
 def judges():
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and owner(name) == 65533]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and owner(name) == JUDGE]
 def read(path):
     with open(path, "rb") as file:
         return file.read(100)
@@ -368,7 +369,7 @@ def reaches():
         "ptrace": tried(lambda: traced(judge)),
         "priority": tried(lambda: os.setpriority(os.PRIO_PROCESS, judge, 19)),
         "limits": tried(lambda: __import__("resource").prlimit(judge, 7, (3, 3))),
-        "user": tried(lambda: os.setuid(65533)),
+        "user": tried(lambda: os.setuid(JUDGE)),
         "oom": tried(lambda: open(f"/proc/{judge}/oom_score_adj", "w")),
         "pidfd": tried(lambda: signalled(judge)),
     }
@@ -385,7 +386,7 @@ def planted():
     return "planted"
 """
 REACHING_SUITE = """\
-import json, os, sys
+import json, os, pwd, sys
 SECRET = "the expected value"
 
 def test_nothing_of_the_judge_is_within_reach():
@@ -410,7 +411,7 @@ def test_files_that_it_plants_are_never_read():
         assert folder == "/judge/suite" or folder.startswith("/usr/"), sys.path
     places = (os.environ["HOME"], os.environ["TMPDIR"], os.getcwd())
     assert places == ("/judge/home", "/judge/tmp", "/judge/suite")
-    assert os.getuid() == 65533
+    assert os.getuid() == os.stat('/judge').st_uid and pwd.getpwuid(os.getuid()).pw_name == 'judge'
 
 def test_what_it_wrote_cannot_even_be_listed_here(tmp_path):
     import pytest
@@ -463,7 +464,7 @@ def test_a_module_is_not_handed_over():
 
 def test_a_standard_function_is_the_subjects_own():
     import os
-    assert subject_code.called(os.getuid) == 65532
+    assert subject_code.called(os.getuid) == os.stat('/scratch').st_uid != os.getuid()
 """
 CALLBACK_CODE = """\
 def look(value, path):

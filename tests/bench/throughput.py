@@ -13,6 +13,7 @@ from bench.figures import Measured, figure, seconds
 from bench.stage import MODULE, TESTS, Stage, evaluator_of, staged
 from lmac.evaluator import Evaluator
 from lmac_sandbox import Limits, Pool, WarmBox
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.policy import Options, box_options
 
 WORKERS = 2
@@ -80,7 +81,7 @@ def _steps(stack: ExitStack) -> dict[str, Step]:
     tools = stack.enter_context(WarmBox(partial(stage.box, sessions=False)))
     tests = stack.enter_context(WarmBox(stage.box))
     stage.keeper.write("test_counter.py", TESTS.encode())
-    options = box_options(limits, stage.image_id, stage.volume.name, stage.owner.labels("bench"))
+    options = box_options(limits, stage.image_id, stage.volume.name, stage.owner.labels("bench"), BoxUsers(0))
     numbers = count()
     return {
         "single": partial(_judge, stage, evaluator_of(pool, tools), numbers),

@@ -476,7 +476,7 @@ def test_an_exit_code_is_told(subject):
 
 def test_a_module_and_another_program_are_run(subject):
     assert subject.run("-m", "main").exit_code == 0
-    assert subject.run("/usr/bin/id", "-u").stdout == "65532\\n"
+    assert subject.run("/usr/bin/id", "-un").stdout == "job\\n"
 
 def test_one_that_hangs_is_killed(subject):
     with pytest.raises(TimeoutError, match="hanging"):

@@ -71,7 +71,7 @@ def run(engine: Engine, image_id: str, *argv: str) -> str:
         network_mode="none",
         read_only=True,
         remove=True,
-        user="65532:65532",
+        user="60580:60580",
         stderr=True,
     )
     return output.decode()
@@ -195,12 +195,14 @@ def test_no_python_package_manager_is_there(engine: Engine, image_id: str, modul
 
 def test_users_and_folders_of_the_contract_exist(engine: Engine, image_id: str) -> None:
     program = (
-        "import os, pwd; print([(u.pw_name, u.pw_uid, u.pw_dir) for u in pwd.getpwall()],"
+        "import os, pwd; found = {}; [found.setdefault(u[0], []).append(u) for u in pwd.getpwall()];"
+        "print([(name, users[0].pw_uid, len(users), users[0].pw_dir) for name, users in found.items()],"
         " [os.path.isdir(p) for p in ('/store', '/scratch', '/opt/lmac/inside')])"
     )
 
     assert run(engine, image_id, "python3", "-I", "-c", program) == (
-        "[('root', 0, '/'), ('keeper', 65531, '/store'), ('job', 65532, '/scratch')] [True, True, True]\n"
+        "[('root', 0, 1, '/'), ('job', 60580, 300, '/scratch'), ('judge', 60880, 300, '/judge'),"
+        " ('keeper', 65531, 1, '/store')] [True, True, True]\n"
     )
 
 

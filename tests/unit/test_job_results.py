@@ -15,9 +15,11 @@ from lmac_sandbox.errors import WireError
 from lmac_sandbox.inside.events import line_of, parse_events
 from lmac_sandbox.inside.kept import Kept
 from lmac_sandbox.inside.notices import Notice, NoticeKind
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.jobs import Job, Output, Reading, result_of
 from lmac_sandbox.limits import Limits
 
+USERS = BoxUsers(3)
 FINISHED = {"kind": "finished", "exit_code": 0}
 COVERED = {"kind": "coverage", "path": "a.py", "statements": 3, "missed": 2, "missing": [1]}
 PASSED = {"kind": "test", "id": "t::a", "outcome": "passed", "seconds": 0.1, "text": ""}
@@ -78,7 +80,7 @@ def test_events_of_a_result_hold_no_control_sequences() -> None:
         PASSED | {"id": dirty, "text": dirty},
         FINISHED,
     ]
-    assert result_of(Answer(ANSWER | {"events": events}, "runner"), Limits()).events == (
+    assert result_of(Answer(ANSWER | {"events": events}, "runner"), Limits(), USERS).events == (
         {"kind": "collected", "ids": ["t\nu", "t"]},
         {"kind": "collect_error", "id": "t\nu", "text": "t\nu"},
         PASSED | {"id": "t\nu", "text": "t\nu"},
@@ -138,14 +140,28 @@ def test_coverage_of_a_file_is_an_event() -> None:
 
 
 def test_a_whole_answer_becomes_a_result() -> None:
-    assert result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits()).exit_code == 0
+    assert result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits(), USERS).exit_code == 0
+
+
+def test_texts_of_two_boxes_can_be_compared_although_their_users_differ() -> None:
+    texts = set()
+    for users in (USERS, BoxUsers(299)):
+        result = result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits(), users)
+        texts.add(
+            result.same_for_all_boxes(f"{users.job} is not {users.judge}, /run/{users.job} {users.job}7 x")
+        )
+        assert result.same_for_all_boxes("assert 60570 == 61180") == "assert 60570 == 61180"
+
+    assert {text.replace("605837", "_").replace("608797", "_") for text in texts} == {
+        "[uid] is not [uid], /run/[uid] _ x"
+    }
 
 
 def test_a_reading_loses_control_sequences_and_may_be_absent() -> None:
-    reading = result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits()).reading
+    reading = result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits(), USERS).reading
 
     assert reading == Reading(("t.py::a",), notices=(Notice(NoticeKind.HIDDEN, "a.py", 1, "x"),))
-    assert result_of(Answer(ANSWER | {"reading": None}, "runner"), Limits()).reading is None
+    assert result_of(Answer(ANSWER | {"reading": None}, "runner"), Limits(), USERS).reading is None
 
 
 @pytest.mark.parametrize(
@@ -207,7 +223,7 @@ def test_a_reading_loses_control_sequences_and_may_be_absent() -> None:
 )
 def test_an_answer_that_is_not_a_runners_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(WireError):
-        result_of(Answer(copy.deepcopy(ANSWER) | change, "runner"), Limits())
+        result_of(Answer(copy.deepcopy(ANSWER) | change, "runner"), Limits(), USERS)
 
 
 @pytest.mark.parametrize(

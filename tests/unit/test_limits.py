@@ -23,6 +23,13 @@ def test_limits_that_no_frame_could_carry_are_refused() -> None:
         StoreLimits(file_bytes=9 * MIB)
 
 
+def test_limits_that_only_together_pass_a_frame_are_refused_by_both_keys_and_values() -> None:
+    Limits(kept_bytes=4 * MIB, events_bytes=7 * MIB)
+    Limits(kept_bytes=3 * MIB, events_bytes=8 * MIB)
+    with pytest.raises(ValueError, match=f"kept_bytes is {4 * MIB} and events_bytes is {8 * MIB}"):
+        Limits(kept_bytes=4 * MIB, events_bytes=8 * MIB)
+
+
 def test_a_scratch_that_would_eat_all_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="scratch counts as memory"):
         Limits(memory_bytes=128 * MIB, scratch_bytes=128 * MIB)

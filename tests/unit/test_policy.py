@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from lmac_sandbox.box_users import next_users
+from lmac_sandbox.image_definition import read_definition
 from lmac_sandbox.inside.counters import UNCOUNTED
-from lmac_sandbox.inside.places import JOB_UID, JUDGE_UID, KEEPER_UID
+from lmac_sandbox.inside.places import KEEPER_UID
+from lmac_sandbox.inside.users import FIRST_JOB_UID, FIRST_JUDGE_UID, PAIRS, BoxUsers
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
+from lmac_sandbox.owner import Owner
 from lmac_sandbox.policy import (
     ENVIRONMENT,
     Options,
@@ -20,8 +25,10 @@ from lmac_sandbox.policy import (
 )
 from lmac_sandbox.seccomp import profile_path
 
+IMAGES = sorted(path.parent for path in (Path(__file__).parents[2] / "images").glob("*/image.yaml"))
 LABELS = {"lmac.run": "r"}
-BOX = box_options(Limits(), "sha256:1", "v", LABELS)
+USERS = BoxUsers(7)
+BOX = box_options(Limits(), "sha256:1", "v", LABELS, USERS)
 KEEPER = keeper_options(StoreLimits(), "sha256:1", "v", LABELS)
 BOTH = pytest.mark.parametrize("options", [BOX, KEEPER], ids=["box", "keeper"])
 
@@ -89,7 +96,8 @@ def test_the_scratch_belongs_to_the_job_and_is_capped_in_bytes_and_inodes() -> N
     assert {
         f"size={128 * MIB}",
         "nr_inodes=8192",
-        f"uid={JOB_UID}",
+        f"uid={USERS.job}",
+        f"gid={USERS.job}",
         "mode=0700",
         "nosuid",
         "nodev",
@@ -99,8 +107,46 @@ def test_the_scratch_belongs_to_the_job_and_is_capped_in_bytes_and_inodes() -> N
 def test_the_judges_files_are_its_own_and_cannot_be_executed() -> None:
     options = set(BOX["HostConfig"]["Tmpfs"]["/judge"].split(","))
 
-    assert {"size=16m", f"uid={JUDGE_UID}", "mode=0700", "nosuid", "nodev", "noexec"} <= options
-    assert len({JOB_UID, JUDGE_UID, KEEPER_UID, 0}) == 4
+    assert {"size=16m", f"uid={USERS.judge}", "mode=0700", "nosuid", "nodev", "noexec"} <= options
+
+
+def test_the_runner_is_told_the_users_of_its_box_and_each_pair_has_its_own() -> None:
+    pairs = [BoxUsers(pair) for pair in range(PAIRS)]
+    uids = {uid for users in pairs for uid in (users.job, users.judge)}
+
+    assert BoxUsers.told_by(BOX["Cmd"]) == USERS
+    assert uids == set(range(FIRST_JOB_UID, FIRST_JUDGE_UID + PAIRS))
+    assert len(uids) == 2 * PAIRS
+    assert not {0, KEEPER_UID} & uids
+    # Where an engine remaps users, there are so many.
+    assert max(uids) < 2**16
+
+
+@pytest.mark.parametrize("argument", ["users=300", "users=-1", "users=x", "users="])
+def test_a_pair_of_users_that_is_none_is_refused(argument: str) -> None:
+    with pytest.raises(ValueError, match=r"no pair of users|invalid literal"):
+        BoxUsers.told_by(["start.py", argument])
+
+
+def test_boxes_that_live_at_the_same_time_have_different_users() -> None:
+    owner = Owner.current("r")
+    kept = next_users(owner)
+    others = [next_users(owner) for _ in range(PAIRS - 1)]
+    first = others[0].pair
+    del others[0]
+
+    assert len({users.pair for users in (kept, *others)}) == PAIRS - 1
+    # The one that was given back is the only one that is free.
+    assert next_users(owner).pair == first
+
+
+@pytest.mark.parametrize("folder", IMAGES, ids=lambda folder: folder.name)
+def test_every_image_knows_the_users_of_all_boxes_by_name(folder: Path) -> None:
+    users = read_definition(folder).users
+
+    assert users["job"].uids == range(FIRST_JOB_UID, FIRST_JOB_UID + PAIRS)
+    assert users["judge"].uids == range(FIRST_JUDGE_UID, FIRST_JUDGE_UID + PAIRS)
+    assert users["keeper"].uids == range(KEEPER_UID, KEEPER_UID + 1)
 
 
 def test_the_volume_has_room_for_what_the_store_may_hold() -> None:

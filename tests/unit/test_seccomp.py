@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.policy import box_options, keeper_options
 from lmac_sandbox.seccomp import DENIED, seccomp_digest, seccomp_json, seccomp_option, seccomp_summary
@@ -73,7 +74,7 @@ def test_no_rule_depends_on_capabilities_or_kernels_and_each_says_its_reason() -
 
 def test_every_container_of_ours_gets_the_profile_itself() -> None:
     for options in (
-        box_options(Limits(), "sha256:1", "v", {}),
+        box_options(Limits(), "sha256:1", "v", {}, BoxUsers(0)),
         keeper_options(StoreLimits(), "sha256:1", "v", {}),
     ):
         assert seccomp_option() in options["HostConfig"]["SecurityOpt"]

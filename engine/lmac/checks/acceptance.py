@@ -76,5 +76,5 @@ def _last_words(judged: CheckResult, result: JobResult) -> tuple[Finding, ...]:
     """What the judged files wrote beside a failing suite."""
     if judged.verdict is Verdict.PASSED or result.subject_output is None:
         return ()
-    words = result.subject_output.text().strip()[-_LAST_WORDS_CHARACTERS:]
+    words = result.same_for_all_boxes(result.subject_output.text()).strip()[-_LAST_WORDS_CHARACTERS:]
     return (Finding("output of the judged files", words, blocking=False),) if words else ()

@@ -36,7 +36,7 @@ class Check(Protocol):
 def broken_off(check: str, result: JobResult, ending: Ending | None = None) -> CheckResult:
     """The verdict on a check that did not come to its end; its last words are the finding."""
     ending = ending or result.ending
-    words = result.stderr.text().strip() or result.stdout.text().strip()
+    words = result.same_for_all_boxes(result.stderr.text().strip() or result.stdout.text().strip())
     how = f"signal {result.signal}" if result.ending is Ending.SIGNALLED else in_words(ending)
     text = f"{how}\n{words[-2000:]}" if words else how
     return CheckResult(check, Verdict.BROKEN_OFF, ending, (Finding("", text),), seconds=result.seconds)

@@ -30,7 +30,7 @@ def judge_session(check: str, result: JobResult, suite_is_trusted: bool = False)
     Args:
         suite_is_trusted: The user's own: its hooks and settings are meant.
     """
-    findings = tuple(_findings(result.events))
+    findings = tuple(_findings(result))
     notices = () if suite_is_trusted or result.reading is None else tuple(told_by_reading(result))
     outcomes = _outcomes(result.events)
     passed = sum(outcome.outcome == "passed" for outcome in outcomes)
@@ -100,18 +100,21 @@ def _coverage(events: Iterable[Mapping[str, Any]]) -> Iterable[FileCoverage]:
             yield FileCoverage(event["path"], event["statements"], event["missed"], missing)
 
 
-def _findings(events: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
-    for event in events:
+def _findings(result: JobResult) -> Iterable[Finding]:
+    def shown(text: str) -> str:
+        return canonical(result.same_for_all_boxes(text))
+
+    for event in result.events:
         match event["kind"]:
             case "test" if event["outcome"] != "passed":
-                text = f"{event['outcome']}\n{canonical(event['text'])}".rstrip()
+                text = f"{event['outcome']}\n{shown(event['text'])}".rstrip()
                 yield Finding(event["id"], text)
             case "collect_error":
-                yield Finding(event["id"] or "collection", f"cannot be collected\n{canonical(event['text'])}")
+                yield Finding(event["id"] or "collection", f"cannot be collected\n{shown(event['text'])}")
             case "deselected":
                 yield from (Finding(name, "deselected") for name in event["ids"])
             case "interrupted":
-                yield Finding("session", f"broken off: {canonical(event['text'])}")
+                yield Finding("session", f"broken off: {shown(event['text'])}")
             case _:
                 continue
 

@@ -48,6 +48,6 @@ def _told(path: str, result: JobResult, most_characters: int) -> str:
     how = f"exit code {result.exit_code}" if result.ending is Ending.EXITED else in_words(result.ending)
     parts = [f"Ran {path}: {how}."]
     for name, output in (("stdout", result.stdout), ("stderr", result.stderr)):
-        if text := output.text():
+        if text := result.same_for_all_boxes(output.text()):
             parts.append(f"{name}:\n{untrusted(cut(text, most_characters // 2))}")
     return "\n".join(parts)

@@ -12,10 +12,8 @@ from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
 from .paths import BadPath
 from .places import (
-    JOB_UID,
     JUDGE,
     JUDGE_FOLDERS,
-    JUDGE_UID,
     SCRATCH,
     SCRATCH_FOLDERS,
     STORE,
@@ -25,15 +23,16 @@ from .processes import purge
 from .spawn import set_dumpable
 from .store_digest import StoreDigest
 from .tree import Tree
+from .users import BoxUsers
 
 
 class CopyFailed(RuntimeError):
     """The job's user could not do it; the text says why."""
 
 
-def claim_scratch() -> None:
+def claim_scratch(users: BoxUsers) -> None:
     """Give each user its file system where the engine could not: as root, before anything else runs."""
-    for folder, uid in ((SCRATCH, JOB_UID), (JUDGE, JUDGE_UID)):
+    for folder, uid in ((SCRATCH, users.job), (JUDGE, users.judge)):
         if os.stat(folder).st_uid != uid:
             os.chown(folder, uid, uid)
 
@@ -93,8 +92,8 @@ def place_files(files: Mapping[str, bytes], folder: str, file_bytes: int) -> Fra
     return {}
 
 
-def as_user(action: Callable[[], Frame], uid: int = JOB_UID) -> Frame:
-    """Run trusted code with the rights of the job's user, or of the one given, and hand back what it returns.
+def as_user(uid: int, action: Callable[[], Frame]) -> Frame:
+    """Run trusted code with the rights of that user, and hand back what it returns.
 
     In the runner itself, for a fork would cost more than most copies: nobody else lives in the box meanwhile,
     and the kernel takes the capabilities away for as long as the effective user is not root.

@@ -39,7 +39,7 @@ def read_counters() -> Counters:
     Raises:
         NoCounters: without them an ending could not be told; the runner must not start then.
     """
-    if UNCOUNTED in sys.argv[2:]:
+    if UNCOUNTED in sys.argv[1:]:
         return Counters(0, 0)
     return Counters(_value(_MEMORY_FILES, "oom_kill"), _value(_PROCESS_FILES, "max"))
 

@@ -79,7 +79,8 @@ def cut_text(text: str, characters: int = TEXT_CHARACTERS) -> str:
 
 
 def _parse_line(line: bytes) -> Event | None:
-    if len(line) > LINE_BYTES:
+    # Ours escape all else; what is not ours would be longer once it is written again.
+    if len(line) > LINE_BYTES or not line.isascii():
         return None
     try:
         return checked_event(json.loads(line))

@@ -20,6 +20,7 @@ from .processes import Status, purge, reap
 from .programs import run_program
 from .pytest_job import run_session
 from .reading import READING_BYTES, parse_reading
+from .users import BoxUsers
 
 _TICK_SECONDS = 0.05
 """How often the disk and the clock are looked at while nothing happens."""
@@ -97,7 +98,7 @@ class _Course:
             self.stopped_for = Ending.OUTPUT_LIMIT
 
 
-def run_job(order: Order, owner: int, wake: int) -> Frame:
+def run_job(order: Order, users: BoxUsers, owner: int, wake: int) -> Frame:
     """Run one job to its end; when this returns, none of its processes is left.
 
     Args:
@@ -113,7 +114,7 @@ def run_job(order: Order, owner: int, wake: int) -> Frame:
     stdout, stderr, subject = (Kept(order.kept_bytes) for _ in range(3))
     course = _Course(order, stdout, stderr, subject)
     with ExitStack() as open_files, selectors.DefaultSelector() as selector:
-        pipes = _start(course, open_files)
+        pipes = _start(course, users, open_files)
         for name, reader in pipes.items():
             os.set_blocking(reader, False)
             selector.register(reader, selectors.EVENT_READ, name)
@@ -131,7 +132,7 @@ def run_job(order: Order, owner: int, wake: int) -> Frame:
     return _result(course, seconds, len(left), read_counters().since(before))
 
 
-def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
+def _start(course: _Course, users: BoxUsers, open_files: ExitStack) -> dict[str, int]:
     """Fork the job; returns the reading ends of its pipes by name."""
     readers: dict[str, int] = {}
     writers: dict[str, int] = {}
@@ -143,9 +144,9 @@ def _start(course: _Course, open_files: ExitStack) -> dict[str, int]:
     os.lseek(stdin, 0, os.SEEK_SET)
     try:
         if course.order.judged_form:
-            course.pid, course.subject_pid = _fork_judged(course.order, stdin, writers)
+            course.pid, course.subject_pid = _fork_judged(course.order, users, stdin, writers)
         else:
-            course.pid = _fork(course.order, stdin, writers)
+            course.pid = _fork(course.order, users.job, stdin, writers)
     finally:
         for descriptor in (stdin, *writers.values()):
             os.close(descriptor)
@@ -161,16 +162,16 @@ def _pipes(order: Order) -> tuple[str, ...]:
     return ("stdout", "stderr") if order.program else ("stdout", "stderr", "reason")
 
 
-def _fork_judged(order: Order, stdin: int, writers: Mapping[str, int]) -> tuple[int, int]:
+def _fork_judged(order: Order, users: BoxUsers, stdin: int, writers: Mapping[str, int]) -> tuple[int, int]:
     # It needs pytest, which the runner imports when nothing that is printed can do harm.
     from .judge import JudgedForm, fork_judged
 
     environment = {**os.environ, **order.environment}
     form = JudgedForm(order.judged_form)
-    return fork_judged(form, order.argv, environment, writers, stdin, order.caps)
+    return fork_judged(form, users, order.argv, environment, writers, stdin, order.caps)
 
 
-def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
+def _fork(order: Order, uid: int, stdin: int, writers: Mapping[str, int]) -> int:
     folder = WORKING_FOLDERS[order.folder]
     environment = {**os.environ, **order.environment}
 
@@ -188,7 +189,7 @@ def _fork(order: Order, stdin: int, writers: Mapping[str, int]) -> int:
     body = session if order.is_session else program if order.program else command
     own = tuple(writers[name] for name in writers if name not in ("stdout", "stderr"))
     descriptors = spawn.Descriptors(stdin, writers["stdout"], writers["stderr"], own)
-    return spawn.fork_as_job(body, descriptors, order.caps)
+    return spawn.fork_as(body, descriptors, order.caps, uid)
 
 
 def _follow(course: _Course, selector: selectors.BaseSelector, deadline: float) -> None:

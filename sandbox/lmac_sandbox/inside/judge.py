@@ -20,7 +20,7 @@ from . import spawn
 from .copying import as_user
 from .judge_plugin import Finished, JudgePlugin, Running, Subject
 from .link import Link
-from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, JUDGE_UID, WORKING_FOLDERS
+from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, WORKING_FOLDERS
 from .proxies import Proxies, described
 from .pytest_job import NamesRestored, plugin_options
 from .raised import SubjectError
@@ -28,6 +28,7 @@ from .reading import tell_reading
 from .recorder import Recorder
 from .subject_client import SubjectBroken, SubjectClient
 from .subject_imports import SubjectFinder, list_modules
+from .users import BoxUsers
 
 _SUBJECT_COMMAND = ("/usr/bin/python3", "-s", "-P", "-B", "/opt/lmac/inside/start.py", "subject_server")
 SUITE_MODULE = "lmac_subject"
@@ -45,6 +46,7 @@ class JudgedForm(StrEnum):
 
 def fork_judged(
     form: JudgedForm,
+    users: BoxUsers,
     arguments: tuple[str, ...],
     environment: Mapping[str, str],
     pipes: Mapping[str, int],
@@ -60,7 +62,7 @@ def fork_judged(
     Returns:
         Process ids of the judge and of the subject.
     """
-    modules: list[str] = as_user(list_modules)["modules"] if form is JudgedForm.API else []
+    modules: list[str] = as_user(users.job, list_modules)["modules"] if form is JudgedForm.API else []
     ours, theirs = (end.detach() for end in socket.socketpair())
     nothing = os.open(os.devnull, os.O_RDONLY)
 
@@ -76,10 +78,10 @@ def fork_judged(
 
     try:
         outside = spawn.Descriptors(nothing, pipes["subject"], pipes["subject"], (theirs,))
-        subject_pid = spawn.fork_as_job(subject, outside, caps)
+        subject_pid = spawn.fork_as(subject, outside, caps, users.job)
         own = (pipes["events"], pipes["reading"], ours)
         inside = spawn.Descriptors(stdin, pipes["stdout"], pipes["stderr"], own)
-        return spawn.fork_as_job(judge, inside, caps, JUDGE_UID), subject_pid
+        return spawn.fork_as(judge, inside, caps, users.judge), subject_pid
     finally:
         for descriptor in (ours, theirs, nothing):
             os.close(descriptor)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 KEEPER_UID = 65531
-"""The trusted writer of the store."""
-JOB_UID = 65532
-"""Whoever executes generated code."""
-JUDGE_UID = 65533
-"""Whoever judges by the user's own suite; the job's user can neither read nor signal its processes."""
+"""The trusted writer of the store; the users of boxes stand in `users`."""
 
 STORE = "/store"
 SCRATCH = "/scratch"

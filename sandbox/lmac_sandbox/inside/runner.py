@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
 from .clearing import Room
@@ -24,14 +25,26 @@ from .copying import (
 from .counters import NoCounters, read_counters
 from .frames import PROTOCOL, Decoder, Frame, FrameError, encode
 from .jobs import Order, OwnerGone, run_job
-from .places import JOB_UID, JUDGE_SUITE, JUDGE_UID, WITHOUT_SESSIONS, WORKING_FOLDERS
+from .places import JUDGE_SUITE, WITHOUT_SESSIONS, WORKING_FOLDERS
 from .processes import Unkillable, wake_on_children
 from .programs import PROGRAMS, load_programs
 from .pytest_job import prepare
 from .spawn import Caps, set_dumpable
+from .users import BoxUsers
 
 _CHUNK_BYTES = 2**20
 _DONE = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """What stays the same from request to request."""
+
+    users: BoxUsers
+    frames_in: int
+    frames_out: int
+    wake: int
+    room: Room
 
 
 def main() -> None:
@@ -45,25 +58,26 @@ def main() -> None:
         read_counters()
     except NoCounters as error:
         sys.exit(f"runner: {error}")
+    users = BoxUsers.told_by(sys.argv)
     os.setgroups([])
     os.umask(0o022)
-    claim_scratch()
+    claim_scratch(users)
     wake = wake_on_children()
-    as_user(make_folders)
-    as_user(make_judge_folders, JUDGE_UID)
+    as_user(users.job, make_folders)
+    as_user(users.judge, make_judge_folders)
     room = Room.now()
     preparations = load_programs() if WITHOUT_SESSIONS in sys.argv else prepare()
     gc.freeze()
     _send(frames_out, {"hello": "runner", "protocol": PROTOCOL})
-    _serve(frames_in, frames_out, wake, room, preparations)
+    _serve(_Box(users, frames_in, frames_out, wake, room), preparations)
 
 
-def _serve(frames_in: int, frames_out: int, wake: int, room: Room, preparations: Iterator[None]) -> None:
+def _serve(box: _Box, preparations: Iterator[None]) -> None:
     decoder = Decoder()
-    while chunk := _next_chunk(frames_in, preparations):
+    while chunk := _next_chunk(box.frames_in, preparations):
         try:
             for request in decoder.feed(chunk):
-                _send(frames_out, {"id": request["id"], **_answer(request, frames_in, wake, room)})
+                _send(box.frames_out, {"id": request["id"], **_answer(request, box)})
         except (FrameError, OwnerGone, Unkillable) as error:
             _give_up(error)
 
@@ -76,30 +90,30 @@ def _next_chunk(frames_in: int, preparations: Iterator[None]) -> bytes:
     return os.read(frames_in, _CHUNK_BYTES)
 
 
-def _answer(request: Frame, frames_in: int, wake: int, room: Room) -> Frame:
+def _answer(request: Frame, box: _Box) -> Frame:
     """The result of one request, or `error` when the box could not do it."""
     try:
         match request["op"]:
             case "snapshot":
-                return as_user(lambda: copy_store(_caps(request).file_bytes))
+                return as_user(box.users.job, lambda: copy_store(_caps(request).file_bytes))
             case "renew":
-                return as_user(lambda: renew_copy(room, _caps(request).file_bytes))
+                return as_user(box.users.job, lambda: renew_copy(box.room, _caps(request).file_bytes))
             case "place":
                 into = str(request["into"])
                 files = {path: base64.b64decode(content) for path, content in request["files"].items()}
-                folder, uid = _place(into)
-                return as_user(lambda: place_files(files, folder, _caps(request).file_bytes), uid)
+                folder, uid = _place(into, box.users)
+                return as_user(uid, lambda: place_files(files, folder, _caps(request).file_bytes))
             case "run":
-                return run_job(_order(request), frames_in, wake)
+                return run_job(_order(request), box.users, box.frames_in, box.wake)
             case unknown:
                 return {"error": f"no operation {unknown!r}"}
     except CopyFailed as error:
         return {"error": str(error)}
 
 
-def _place(name: str) -> tuple[str, int]:
+def _place(name: str, users: BoxUsers) -> tuple[str, int]:
     """The folder of that name, and the user to whom it belongs."""
-    return (JUDGE_SUITE, JUDGE_UID) if name == "judge" else (WORKING_FOLDERS[name], JOB_UID)
+    return (JUDGE_SUITE, users.judge) if name == "judge" else (WORKING_FOLDERS[name], users.job)
 
 
 def _order(request: Frame) -> Order:

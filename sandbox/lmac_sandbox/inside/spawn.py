@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from .places import JOB_UID
 from .processes import forget_children
 
 _PR_SET_DUMPABLE = 4
@@ -49,8 +48,8 @@ def set_dumpable(dumpable: bool) -> None:
         raise OSError(ctypes.get_errno(), "prctl refused PR_SET_DUMPABLE")
 
 
-def fork_as_job(body: Callable[[], int], descriptors: Descriptors, caps: Caps, uid: int = JOB_UID) -> int:
-    """Fork; the child becomes the job's user, or the one given, runs `body` and exits with what it returns.
+def fork_as(body: Callable[[], int], descriptors: Descriptors, caps: Caps, uid: int) -> int:
+    """Fork; the child becomes that user, runs `body` and exits with what it returns.
 
     Returns:
         The child's process id.
