@@ -56,8 +56,8 @@ class Limits:
         _require_at_most("events_bytes", self.events_bytes, _FRAME_SHARE_BYTES)
         if (answer_bytes := self._answer_bytes()) > FRAME_BYTES:
             raise ValueError(
-                f"kept_bytes is {self.kept_bytes} and events_bytes is {self.events_bytes}; together "
-                f"with what the tests promise one answer may take {answer_bytes} bytes, a frame {FRAME_BYTES}"
+                f"kept_bytes is {self.kept_bytes} and events_bytes is {self.events_bytes}; together with "
+                f"what is read in the tests, one answer may take {answer_bytes} bytes of {FRAME_BYTES}"
             )
         # Else one job could fill the scratch and leave the next one, or the runner, without memory.
         if self.memory_bytes < self.scratch_bytes + _BOX_OWN_BYTES:
