@@ -25,17 +25,21 @@ def judge_in_box(engine: Engine, volume: Volume, keeper: Keeper, image_id: str, 
         limits: Limits = LIMITS,
     ) -> tuple[CheckResult, JobResult]:
         keeper.write_many({path: content.encode() for path, content in files.items()})
-        check = AcceptanceCheck(form)
         box = Box.start(engine, volume, image_id, owner, limits)
         try:
-            box.snapshot()
-            box.place({path: content.encode() for path, content in suite.items()}, check.place)
-            result = box.run(check.job())
+            return judged_by(AcceptanceCheck(form), suite, box)
         finally:
             box.remove()
-        return check.judge(result), result
 
     return judged
+
+
+def judged_by(check: AcceptanceCheck, suite: Mapping[str, str], box: Box) -> tuple[CheckResult, JobResult]:
+    """The verdict of a suite, from names to texts, on the store as it is now."""
+    box.snapshot()
+    box.place({path: content.encode() for path, content in suite.items()}, check.place)
+    result = box.run(check.job())
+    return check.judge(result), result
 
 
 def outcomes(result: JobResult) -> dict[str, str]:

@@ -11,7 +11,10 @@ import pytest
 
 from attack.stage import Stage, processes_of
 from attack.table import BENIGN
-from lmac_sandbox import Engine, Keeper, Limits, Owner, Pool, StoreLimits, Volume
+from judged_boxes import LIMITS, Judge, judged_by
+from lmac.checks import AcceptanceCheck, AcceptanceForm
+from lmac.evaluation import CheckResult
+from lmac_sandbox import Box, Engine, JobResult, Keeper, Limits, Owner, Pool, StoreLimits, Volume
 
 GONE_SECONDS = 5.0
 """For containers that end by themselves, on a busy machine."""
@@ -39,6 +42,29 @@ def stage(engine: Engine, image_id: str, tmp_path_factory: pytest.TempPathFactor
     while (left := processes_of(staged.boxes)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
+
+
+@pytest.fixture
+def box(stage: Stage) -> Iterator[Box]:
+    """One that the pool has started already; every test has its own here too."""
+    with stage.take() as taken:
+        yield taken
+
+
+@pytest.fixture
+def judge_in_box(stage: Stage) -> Judge:
+    """As for any other test of acceptance, but with a box of the pool and the store of all rows."""
+
+    def judged(
+        files: Mapping[str, str],
+        suite: Mapping[str, str],
+        form: AcceptanceForm = AcceptanceForm.API,
+        wall_seconds: float = LIMITS.wall_seconds,
+    ) -> tuple[CheckResult, JobResult]:
+        with stage.holding(files), stage.take() as taken:
+            return judged_by(AcceptanceCheck(form, wall_seconds), suite, taken)
+
+    return judged
 
 
 @pytest.fixture(scope="session")

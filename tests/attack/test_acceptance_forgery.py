@@ -275,8 +275,10 @@ refuse = answer
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
 def test_no_forgery_passes(forgery: Forgery, judge_in_box: Judge) -> None:
-    limits = LIMITS if forgery.ending is not Ending.TIMED_OUT else type(LIMITS)(wall_seconds=2.0)
-    judged, result = judge_in_box({"subject_code.py": forgery.code}, {"test_it.py": SUITE}, limits=limits)
+    wall_seconds = 2.0 if forgery.ending is Ending.TIMED_OUT else LIMITS.wall_seconds
+    judged, result = judge_in_box(
+        {"subject_code.py": forgery.code}, {"test_it.py": SUITE}, wall_seconds=wall_seconds
+    )
 
     assert result.ending is forgery.ending, (result.stdout.text(), result.stderr.text())
     assert judged.verdict is not Verdict.PASSED
