@@ -14,7 +14,7 @@ from attack.table import BENIGN
 from judged_boxes import LIMITS, Judge, judged_by
 from lmac.checks import AcceptanceCheck, AcceptanceForm
 from lmac.evaluation import CheckResult
-from lmac_sandbox import Box, Engine, JobResult, Keeper, Limits, Owner, Pool, StoreLimits, Volume
+from lmac_sandbox import Box, Engine, JobResult, Keeper, Limits, Owner, Pool, StoreLimits, Volume, WarmBox
 
 GONE_SECONDS = 5.0
 """For containers that end by themselves, on a busy machine."""
@@ -30,10 +30,11 @@ def stage(engine: Engine, image_id: str, tmp_path_factory: pytest.TempPathFactor
         Keeper.start(engine, volume, image_id, owner, limits) as keeper,
         Pool(engine, volume, image_id, owner, Limits(), size=3) as pool,
         pool.take() as neighbour,
+        WarmBox(lambda: Box.start(engine, volume, image_id, owner, Limits())) as warm,
     ):
         keeper.write("main.py", b"x = 1\n")
         scratch = tmp_path_factory.mktemp("attack")
-        staged = Stage(engine, image_id, owner, volume, keeper, pool, scratch, neighbour)
+        staged = Stage(engine, image_id, owner, volume, keeper, pool, warm, scratch, neighbour)
         yield staged
     labels = {name: value for name, value in owner.labels("box").items() if name != "lmac.role"}
     assert engine.containers(labels) == {}

@@ -226,8 +226,9 @@ ROWS = (
             "try: resource.setrlimit(resource.RLIMIT_CORE, (2**30, 2**30))\n"
             "except ValueError: print('capped')\n"
             "pid = os.fork()\nif pid == 0: os.abort()\n"
-            "print('dumped', os.WCOREDUMP(os.waitpid(pid, 0)[1]), len(os.listdir('.')))",
-            told=("capped", "dumped False 2"),
+            "dumped = os.WCOREDUMP(os.waitpid(pid, 0)[1])\n"
+            "print('dumped', dumped, [name for name in os.listdir('.') if not name.endswith('.py')])",
+            told=("capped", "dumped False []"),
         ),
     ),
     Attack(
