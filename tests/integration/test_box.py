@@ -157,6 +157,36 @@ def test_outer(tmp_path, pytestconfig):
         time.sleep(1)
 
 
+OWN_FIXTURES = """
+import logging, warnings, pytest
+
+@pytest.fixture
+def doubled(request): return 2 * request.param
+
+@pytest.mark.parametrize("doubled", [1, 2], indirect=True)
+def test_of_pytest(tmp_path, monkeypatch, capsys, caplog, recwarn, request, doubled, tmp_path_factory):
+    monkeypatch.setenv("A", "b")
+    logging.warning("logged")
+    warnings.warn("warned")
+    print("printed")
+    assert (caplog.messages, len(recwarn), doubled in (2, 4)) == (["logged"], 1, True)
+
+def setup_module(): global ready; ready = True
+class TestSetUp:
+    def setup_method(self): self.ready = ready
+    def test_set_up(self): assert self.ready
+"""
+
+
+@pytest.mark.parametrize("waits_seconds", [0.0, 1.5], ids=["at once", "after its preparations"])
+def test_a_session_has_all_that_pytest_gives(box: Box, waits_seconds: float) -> None:
+    time.sleep(waits_seconds)
+    box.place({"test_own.py": OWN_FIXTURES.encode()}, "subject")
+    result = box.run(Job.pytest(("-q")))
+
+    assert [event["outcome"] for event in result.events if event["kind"] == "test"] == ["passed"] * 3, result
+
+
 def test_one_of_our_own_programs_runs_as_the_job_s_user_on_the_copy(keeper: Keeper, box: Box) -> None:
     keeper.write_many({"good.py": b"x = 1\n", "bad.py": b"x = = 1\n"})
     box.snapshot()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -46,8 +46,8 @@ _WITHOUT_USE = ("cacheprovider", "pastebin", "setuponly", "setupplan", "stepwise
 
 _prepared: list[Config] = []
 """At most one configuration of pytest, made before the fork."""
-_named: list[ModuleType | type] = []
-"""Modules and classes of plugins that say of themselves only what are fixtures."""
+_named: list[ModuleType] = []
+"""Plugins that say of themselves only what are fixtures."""
 
 
 def prepare() -> Iterator[None]:
@@ -99,34 +99,20 @@ def _prepare_configuration() -> None:
 
 
 def _name_fixtures() -> None:
-    """Say which names of pytest's own plugins are fixtures; a session would look at all three thousand."""
+    """Say which names of pytest's own plugins are fixtures; a session would look at all two thousand.
+
+    Of modules only, which are registered by now: of an object that is yet to be registered, pytest finds the
+    hooks by `dir` as well.
+    """
     from _pytest.config import default_plugins
 
-    for plugin in ("config", *default_plugins):
+    for plugin in default_plugins:
         module = sys.modules[f"_pytest.{plugin}"]
         module.__dir__ = partial(list, _fixtures(module))  # type: ignore[method-assign]
         _named.append(module)
-        for value in vars(module).values():
-            if isinstance(value, type) and value.__module__ == module.__name__ and _has_hooks(value):
-                _name_fixtures_of(value)
 
 
-def _name_fixtures_of(plugin: type) -> None:
-    names = _fixtures(plugin)
-
-    def told(self: object) -> Iterable[str]:
-        # A subclass may have fixtures of its own.
-        return names if type(self) is plugin else object.__dir__(self)
-
-    plugin.__dir__ = told  # type: ignore[assignment]
-    _named.append(plugin)
-
-
-def _has_hooks(plugin: type) -> bool:
-    return "__dir__" not in vars(plugin) and any(name.startswith("pytest_") for name in vars(plugin))
-
-
-def _fixtures(plugin: ModuleType | type) -> list[str]:
+def _fixtures(plugin: ModuleType) -> list[str]:
     from _pytest.fixtures import FixtureFunctionDefinition
 
     return [name for name, value in vars(plugin).items() if isinstance(value, FixtureFunctionDefinition)]
