@@ -182,7 +182,7 @@ class TestSetUp:
 def test_a_session_has_all_that_pytest_gives(box: Box, waits_seconds: float) -> None:
     time.sleep(waits_seconds)
     box.place({"test_own.py": OWN_FIXTURES.encode()}, "subject")
-    result = box.run(Job.pytest(("-q")))
+    result = box.run(Job.pytest(("-q",)))
 
     assert [event["outcome"] for event in result.events if event["kind"] == "test"] == ["passed"] * 3, result
 
