@@ -171,6 +171,12 @@ EXCUSES = {
     "deleted name": FAILING + "del test_wrong\n",
     "hidden by another": FAILING + "test_wrong = None\n",
     "defined twice": FAILING + "def test_wrong(): pass\n",
+    "skipped subtests": "import unittest\nclass TestX(unittest.TestCase):\n def test_wrong(self):\n"
+    "  with self.subTest(): self.skipTest('x')\n",
+    "never awaited": "import unittest\nclass TestX(unittest.TestCase):\n"
+    " async def test_wrong(self): self.fail()\n",
+    "never begun": "import unittest\nclass TestX(unittest.TestCase):\n"
+    " def test_wrong(self): yield self.fail()\n",
     "empty parameters": "import pytest\n@pytest.mark.parametrize('n', [])\ndef test_wrong(n): assert 0\n",
 }
 """Ways in which a test file itself keeps a wrong test from failing."""
@@ -492,6 +498,31 @@ ROWS = (
             Verdict.FAILED,
             named=("nowhere",),
             check=SHIPPED["lint"],
+        ),
+    ),
+    Attack(
+        (71,),
+        "names of the linter's own options",
+        Checked(
+            {
+                "--fix.py": UNDEFINED,
+                "[a].py": UNDEFINED,
+                "nothing-is-excluded/lmac-nothing/a.py": UNDEFINED,
+                ".venv/site-packages/a.py": UNDEFINED,
+            },
+            Verdict.FAILED,
+            named=("--fix.py", "[a].py", "lmac-nothing/a.py", "site-packages/a.py"),
+            check=SHIPPED["lint"],
+        ),
+    ),
+    Attack(
+        (72,),
+        "an encoding in which a comment is code",
+        Checked(
+            {"a.py": "# coding: utf-7\n# +AAo-x = nowhere\n"},
+            Verdict.FAILED,
+            named=("declared as utf-7",),
+            check=SHIPPED["syntax"],
         ),
     ),
     Attack((71,), "the store's own configuration of the type checker", _types_are_judged_by_our_rules),

@@ -634,3 +634,120 @@ def test_the_suite_is_nowhere_in_the_subjects_memory(judge_in_box: Judge, lines:
     judged, _ = judge_in_box({"spy.py": OWN_MEMORY}, {"test_it.py": suite + remarks})
 
     assert judged.verdict is Verdict.PASSED, judged.findings
+
+
+ASKS_FOR_DIFFERENCES = """\
+learned = []
+class Number(float):
+    def __sub__(self, other): learned.append(other); return 0.0
+    __rsub__ = __sub__
+class Collection(set):
+    def difference(self, other): self.other = other; learned.append(other); return set()
+    def __iter__(self): return iter(self.other)
+def number(): return Number(7)
+def collection(): return Collection([7])
+def stopped(value): raise StopIteration
+def called(mock): mock.configure_mock(assert_called_once_with=lambda *a: None)
+"""
+DIFFERENCES_SUITE = """\
+import unittest, pytest
+from unittest import mock
+from subject_code import *
+
+def test_approx(): assert number() == pytest.approx(42.0)
+def test_approx_first(): assert pytest.approx(42.0) == number()
+def test_approx_in_a_list(): assert [number()] == pytest.approx([42.0])
+def test_approx_in_a_dict(): assert {"a": number()} == pytest.approx({"a": 42.0})
+class TestCases(unittest.TestCase):
+    def test_almost(self): self.assertAlmostEqual(number(), 42.0)
+    def test_set(self): self.assertSetEqual(collection(), {1, 2})
+def test_a_loop_that_ends_at_once():
+    for got, wanted in zip(map(stopped, [1, 2]), [3, 4]): assert got == wanted
+def test_a_mock():
+    given = mock.Mock()
+    called(given)
+    given.assert_called_once_with(42)
+def test_nothing_was_learned():
+    import subject_code
+    assert subject_code.learned == []
+"""
+
+
+def test_assertions_that_ask_for_a_difference_get_plain_data(judge_in_box: Judge) -> None:
+    judged, result = judge_in_box(
+        {"subject_code.py": ASKS_FOR_DIFFERENCES}, {"test_it.py": DIFFERENCES_SUITE}
+    )
+
+    assert {name for name, outcome in outcomes(result).items() if outcome == "passed"} == {
+        "test_nothing_was_learned"
+    }
+    assert (judged.passed_count, judged.answered_by_subject) == (1, 0)
+
+
+def test_results_that_are_one_object_and_operators_of_objects_are_counted(judge_in_box: Judge) -> None:
+    code = """\
+class Same:
+    the = None
+    def __new__(cls, *given):
+        cls.the = cls.the or object.__new__(cls)
+        return cls.the
+    def __eq__(self, other): return NotImplemented
+class Difference:
+    def __abs__(self): return 0.0
+class Number:
+    def __sub__(self, other): return Difference()
+class Items(list):
+    def __contains__(self, item): return True
+"""
+    suite = """\
+from subject_code import Items, Number, Same
+def test_same(): assert Same(1) == Same(2)
+def test_close(): assert abs(Number() - 42) < 0.1
+def test_in(): assert 42 in Items()
+"""
+    judged, _ = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+
+    assert (judged.verdict, judged.answered_by_subject) == (Verdict.PASSED, 3)
+
+
+OUTLIVES = """\
+import os, socket, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 8123))
+        listener.listen()
+        value = b"empty"
+        while True:
+            asked = listener.accept()[0]
+            value = asked.recv(100).removeprefix(b"get") or value
+            asked.sendall(value)
+            asked.close()
+    os._exit(0)
+time.sleep(60)
+"""
+OUTLIVING_SUITE = """\
+import socket
+def ask(line):
+    with socket.create_connection(("127.0.0.1", 8123), 2) as asked:
+        asked.sendall(line)
+        return asked.recv(100)
+def test_what_was_stored_is_there_after_a_restart(subject):
+    first = subject.start("main.py")
+    first.wait_for_port(8123)
+    assert ask(b"kept") == b"kept"
+    first.stop()
+    subject.start("main.py").wait_for_port(8123)
+    assert ask(b"get") == b"kept"
+"""
+
+
+def test_a_server_that_leaves_its_session_does_not_answer_for_the_next_one(judge_in_box: Judge) -> None:
+    judged, result = judge_in_box(
+        {"main.py": OUTLIVES}, {"test_it.py": OUTLIVING_SUITE}, AcceptanceForm.COMMAND
+    )
+
+    assert outcomes(result) == {"test_what_was_stored_is_there_after_a_restart": "failed"}
+    assert "b'empty'" in judged.findings[0].text

@@ -119,6 +119,18 @@ def test_matters_of_form_are_remarks(stage: CheckStage) -> None:
     assert not any(finding.blocking for finding in result.findings)
 
 
+def test_a_flood_of_remarks_hides_no_fault(stage: CheckStage) -> None:
+    files: dict[str, str | bytes] = {
+        "a.md": "# T\n\n" + "##\n\nx\n\n" * 1000,
+        "z.md": "# T\n\n[a](nowhere.md)\n",
+    }
+
+    result = stage.result(files, "text")
+
+    assert result.verdict is Verdict.FAILED
+    assert [finding.where for finding in result.findings if finding.blocking] == ["z.md:3"]
+
+
 def test_a_head_of_a_table_that_does_not_fit_is_seen(stage: CheckStage) -> None:
     result = stage.result({"a.md": "# T\n\n| a | b |\n|---|---|---|\n| 1 | 2 |\n"}, "text")
 

@@ -121,7 +121,8 @@ class CommandCheck:
         findings = tuple(self._finding(one) for each in said for one in each.told)[:MOST_FINDINGS]
         untold = sum(each.untold + len(each.told) for each in said) - len(findings)
         if untold:
-            blocks = self.definition.severity is Severity.BLOCKING
+            # What is untold may be of any rule.
+            blocks = self.definition.severity is Severity.BLOCKING or bool(self.definition.rules.blocking)
             findings = (*findings, Finding("", f"and {untold} more", blocks))
         failed = sum(finding.blocking for finding in findings)
         judged = CheckResult(

@@ -59,3 +59,15 @@ def assigned_names(statement: ast.stmt) -> list[str]:
         case _:
             return []
     return [place.id for place in places if isinstance(place, ast.Name)]
+
+
+def yields(function: Function) -> bool:
+    """Whether the function itself is a generator; what it defines within does not count."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, Function | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+    return False

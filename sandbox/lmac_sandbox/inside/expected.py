@@ -6,10 +6,10 @@ Parametrised ids, inherited and generated tests are more than what stands here; 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .definitions import Function, assigned_names, last_name, statements
+from .definitions import Function, assigned_names, last_name, statements, yields
 from .notices import Notice, NoticeKind
 
 _NO_FUNCTIONS = frozenset({"fixture", "yield_fixture", "property", "cached_property", "overload"})
@@ -99,10 +99,28 @@ class _Reader:
         # The loader of unittest looks for methods alone.
         body = [child for child in node.body if not isinstance(child, ast.ClassDef)] if is_case else node.body
         found = self.scope(body, identity, depth + 1)
+        if is_case:
+            self._name_never_awaited(node.name, found.values(), lineage)
         if found and (why := _why_not_run(node, lineage, is_case)):
             self.say(NoticeKind.SWITCHED_OFF, node.lineno, f"pytest runs no test of {node.name}: {why}")
             return {}
         return found
+
+    def _name_never_awaited(
+        self, case: str, functions: Iterable[Function], lineage: Sequence[ast.ClassDef]
+    ) -> None:
+        """unittest calls such a test, drops what it returns, and counts it as passed: its body never runs."""
+        awaits = any(last_name(base) != "TestCase" for link in lineage for base in link.bases)
+        for function in functions:
+            if isinstance(function, ast.AsyncFunctionDef) and not awaits:
+                text = (
+                    f"{function.name} is async and never awaited: derive {case} from IsolatedAsyncioTestCase"
+                )
+                self.say(NoticeKind.HIDDEN, function.lineno, text)
+            elif yields(function):
+                self.say(
+                    NoticeKind.HIDDEN, function.lineno, f"{function.name} yields, so its body never runs"
+                )
 
     def _lineage(self, node: ast.ClassDef) -> list[ast.ClassDef]:
         """The class and those of its bases that this file defines."""

@@ -21,6 +21,7 @@ from .copying import as_user
 from .judge_plugin import Finished, JudgePlugin, Running, Subject
 from .link import Link
 from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, WORKING_FOLDERS
+from .plain_assertions import compare_plain_data
 from .proxies import Proxies, described
 from .pytest_job import NamesRestored, plugin_options
 from .raised import SubjectError
@@ -105,6 +106,7 @@ def _run_suite(
     client = SubjectClient(Link(link), Proxies().proxy, described)
     sys.meta_path.append(SubjectFinder(client, modules))
     sys.modules[SUITE_MODULE] = _suite_module()
+    compare_plain_data()
     recorder = Recorder(events, pytest.Session.Interrupted)
     plugins = [recorder, NamesRestored(), JudgePlugin(client, modules)]
     code = int(pytest.main([*arguments, *_fixed_options()], plugins=plugins))

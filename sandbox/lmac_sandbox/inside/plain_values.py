@@ -28,6 +28,18 @@ _HEX_DIGITS = 2**20
 _DECIMAL_CHARACTERS = 10_000
 
 
+PLAIN_COPIES: Mapping[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: lambda value: bytes.__add__(value, b""),
+    complex: complex.__pos__,
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+}
+"""The plain value in an object of a subclass, without asking a method of that subclass."""
+
+
 class NotPlain(ValueError):
     """A value that cannot travel, or a mark that says nothing."""
 

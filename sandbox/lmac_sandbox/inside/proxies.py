@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from .frames import Frame
-from .plain_values import NotPlain
+from .plain_values import PLAIN_COPIES, NotPlain
 from .special_names import COMPARISONS, UNHASHABLE, names_in
 from .subject_client import SubjectClient
 
@@ -71,6 +71,8 @@ class Handle:
 
     def __eq__(self, other: object) -> Any:
         if self is other:
+            # That two results are one object is the subject's word too, where its class compares by value.
+            self._lmac_client.answered_comparisons += "__eq__" in type(self)._lmac_names
             return True
         base = self._lmac_base
         if base is not None:
@@ -221,6 +223,8 @@ def _handle_kind(base: type, names: frozenset[str]) -> type:
     namespace["__hash__"] = _forwarded("__hash__") if "__hash__" in names else Handle.__hash__
     if UNHASHABLE in names:
         namespace["__hash__"] = None
+    if "__contains__" in names:
+        namespace["__contains__"] = _contains
     if "__await__" in names:
         namespace["__await__"] = _await
     return type(base.__name__, (base,), namespace)
@@ -242,6 +246,13 @@ def _forwarded(name: str) -> Callable[..., Any]:
 
     method.__name__ = name
     return method
+
+
+def _contains(self: Any, item: object) -> Any:
+    client = self._lmac_client
+    # Of a list's or dict's class it is expected to look into data; of any other it is a method as all are.
+    client.answered_comparisons += self._lmac_base is not None
+    return client.special(self._lmac_id, "__contains__", (item,))
 
 
 def _left(name: str) -> Callable[..., Any]:
@@ -285,6 +296,13 @@ def _contents(handle: Any) -> object:
     if handle._lmac_base and type(contents) is not handle._lmac_base:
         raise handle._lmac_client.fault("the contents of an object are of another type", dead=True)
     return contents
+
+
+def plain(value: Any) -> Any:
+    """The data of a stand-in that carries some, or that is a list, dict, set or bytearray; else the value."""
+    if issubclass(type(value), Carried):
+        return PLAIN_COPIES[type(value).__mro__[2]](value)
+    return _contents(value) if _is_handle(value) else value
 
 
 def _text(value: object) -> str:

@@ -57,7 +57,9 @@ class Recorder:
         identity = _short(report.nodeid)
         self._seconds[identity] = self._seconds.get(identity, 0.0) + float(report.duration)
         outcome = _outcome(report)
-        if outcome and not (identity in self._reports and self._reports[identity][0] == "failed"):
+        known = self._reports.get(identity, ("", ""))[0]
+        # Subtests report under their test's id, before it: what one of them says stays.
+        if outcome and known != "failed" and not (known and outcome == "passed"):
             self._reports[identity] = (outcome, cut_text(str(report.longreprtext)))
         if report.when == "teardown":
             final, text = self._reports.pop(identity, ("error", "the test has no report of its call"))

@@ -117,9 +117,20 @@ def _done(value: Any, name: str, arguments: list[Any], named: dict[str, Any]) ->
 
 
 def _public(value: object, name: object) -> object:
-    if not isinstance(name, str) or name.startswith("_") or isinstance(value, _CLOSED):
+    if (
+        not isinstance(name, str)
+        or name.startswith("_")
+        or isinstance(value, _CLOSED)
+        or _steers(value, name)
+    ):
         raise AttributeError(f"the suite's object shows no {str(name)[:100]!r}")
     return getattr(value, name)
+
+
+def _steers(value: object, name: str) -> bool:
+    """Whether a mock of the suite is set up or asked by it: `configure_mock` could replace its assertions."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(value, mock.NonCallableMock) and name in dir(mock.MagicMock())
 
 
 def _standard_place(value: object) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from .special_names import COMPARISONS, OPERATORS
 
 _NESTED = 100
 """Calls and callbacks within each other."""
-_PLAIN_NUMBERS = (bool, int, float, complex)
+_ANSWERED = frozenset((*COMPARISONS, *OPERATORS))
 _FAULT_CHARACTERS = 500
 
 
@@ -56,7 +56,7 @@ class SubjectClient:
         self.is_dead = False
         """Nothing can be asked any more."""
         self.answered_comparisons = 0
-        """Comparisons, and sums that are plain numbers, of which an object of the subject was a part."""
+        """Comparisons, operators, and `in` on what looks like plain data, that the subject carried out."""
 
     def drop(self, number: int, times: int) -> None:
         """The judge has no more use for an object that came so many times; told with the next request."""
@@ -73,7 +73,11 @@ class SubjectClient:
         if "fault" in answer:
             raise self.fault(f"the subject gave no value: {_short(answer['fault'])}")
         if "error" in answer:
-            raise self._raised.error(answer["error"])
+            error = self._raised.error(answer["error"])
+            if isinstance(error, StopIteration) and fields.get("name") != "__next__":
+                # As generators do: a `map` of the suite's would end before anything is compared.
+                raise RuntimeError("the subject raised StopIteration") from error
+            raise error
         return self._decoded(answer.get("value"))
 
     def special(
@@ -88,7 +92,7 @@ class SubjectClient:
             args=[encode(value) for value in args],
             named={key: encode(value) for key, value in (named or {}).items()},
         )
-        if name in COMPARISONS or (name in OPERATORS and type(answer) in _PLAIN_NUMBERS):
+        if name in _ANSWERED:
             self.answered_comparisons += 1
         return answer
 

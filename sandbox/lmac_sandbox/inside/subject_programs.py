@@ -99,10 +99,16 @@ class Programs:
         return (started.process.poll(), _capped(started.stdout), _capped(started.stderr))
 
     def _stop(self, pid: int) -> tuple[Any, ...]:
-        """Kill it with its session; exit code as it was or -9, stdout, stderr."""
+        """Kill it with its session; exit code as it was or -9, stdout, stderr.
+
+        After the last program nobody is left: one that had made itself a session of its own could answer for
+        the next one, from a memory that the suite believes to be gone.
+        """
         started = self._started.pop(pid)
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
+        if not self._started:
+            _kill_all_others()
         code = started.process.wait()
         with started.stdout, started.stderr:
             return (code, _capped(started.stdout), _capped(started.stderr))
@@ -117,6 +123,12 @@ class Programs:
     def _read(self, path: str) -> bytes:
         with open(os.path.join(self._folder, path), "rb") as file:
             return _capped(file)
+
+
+def _kill_all_others() -> None:
+    # -1: everybody whom this user may signal, except for this process. Nobody escapes by a fork meanwhile.
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
 
 
 def _unnamed_file() -> IO[bytes]:

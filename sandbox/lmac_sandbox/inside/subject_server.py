@@ -19,24 +19,13 @@ from typing import Any
 from .frames import Frame, FrameError
 from .known_types import name_of, type_named
 from .link import Link
-from .plain_values import Codec, NotPlain
+from .plain_values import PLAIN_COPIES, Codec, NotPlain
 from .special_names import SPECIAL_NAMES, mask_of
 from .subject_programs import ProgramFault, Programs
 from .suite_objects import SUITE_ERROR, CallbackError, SuiteObject, suite_object
 
 TEXT_CHARACTERS = 10_000
 _CAUSES = 5
-
-_PLAIN_COPIES: Mapping[type, Callable[[Any], Any]] = {
-    int: int.__int__,
-    float: float.__float__,
-    str: str.__str__,
-    bytes: lambda value: bytes.__add__(value, b""),
-    complex: complex.__pos__,
-    tuple: lambda value: tuple.__getitem__(value, slice(None)),
-    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
-}
-"""The plain value in an object of a subclass, without asking a method of that subclass."""
 
 _CONTENTS: Mapping[type, Callable[[Any], Any]] = {
     list: lambda value: list.__getitem__(value, slice(None)),
@@ -164,7 +153,7 @@ class SubjectServer:
             return self._class(value)  # type: ignore[arg-type]
         if issubclass(kind, BaseException):
             return self._error(value)  # type: ignore[arg-type]
-        for base, copied in _PLAIN_COPIES.items():
+        for base, copied in PLAIN_COPIES.items():
             if issubclass(kind, base):
                 plain = self._codec.encode(copied(value))
                 return self._number(value) | {"$": "value", "mask": mask_of(kind, base), "v": plain}

@@ -5,14 +5,18 @@ Starts before any generated code does; a file that is a bomb for the parser meet
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import tokenize
 import warnings
 from collections.abc import Iterator
 
 MOST_FAULTS = 100
 TEXT_CHARACTERS = 500
+_ENCODINGS = frozenset({"utf-8", "utf-8-sig"})
+"""Linters take every file for UTF-8: in another encoding a comment of theirs may be code of Python's."""
 
 
 def main() -> None:
@@ -37,6 +41,11 @@ def _fault(path: str) -> dict[str, object] | None:
     with open(path, "rb") as file:
         source = file.read()
     try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        if encoding not in _ENCODINGS:
+            return _told(
+                path, 1, f"the file is declared as {encoding}: write UTF-8, as every other reader expects"
+            )
         compile(source, path, "exec", dont_inherit=True)
     except SyntaxError as error:
         return _told(path, error.lineno or 1, f"{error.msg}: {(error.text or '').strip()}")
