@@ -51,6 +51,15 @@ LEFT_BEHIND = {
                 open("/tmp/left", "w").write("x")
                 time.sleep(0.001)
     """,
+    "names that are no text, and many of them": r"""
+        import os
+        for number in range(2000):
+            open(b"/scratch/tmp/\xff-\n*" + bytes(str(number), "ascii"), "w").close()
+        os.mkdir(b"/scratch/tmp/-rf\xfe")
+        os.chmod(b"/scratch/tmp/-rf\xfe", 0)
+        os.mkdir("/tmp/locked")
+        os.chmod("/tmp/locked", 0)
+    """,
     "shared memory of one process and of many": """
         from multiprocessing import Semaphore, shared_memory
         left = shared_memory.SharedMemory("left", create=True, size=2**20)
@@ -97,6 +106,12 @@ def test_what_a_job_leaves_behind_is_gone_before_the_next_one(warm: WarmBox, sou
 
 UNREMOVABLE = {
     "a System V message queue": "import ctypes; assert ctypes.CDLL(None).msgget(7, 0o1666) >= 0",
+    "an access list on the scratch": """
+        import os, struct
+        entries = [(1, 7, -1), (2, 7, 65533), (4, 7, -1), (16, 7, -1), (32, 7, -1)]
+        packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+        os.setxattr("/scratch", "system.posix_acl_default", struct.pack("<I", 2) + packed)
+    """,
     "a tree too deep to remove": """
         import os
         for _ in range(3000):
