@@ -154,7 +154,10 @@ class Evaluator:
 
         def judged(box: EvaluationBox) -> dict[str, _Judged]:
             results: dict[str, _Judged] = {}
-            for check in checks:
+            for place, check in enumerate(checks):
+                if place and checks[place - 1].reuse is not Reuse.RUN:
+                    # What ran before may have rewritten the copy.
+                    _demand_digest(box.snapshot(), store_digest)
                 job = box.run(check.job())
                 results[check.name] = _Judged(replace(check.judge(job), reuse=source.reuse), job)
                 if _closes_the_gate(check, results):

@@ -51,6 +51,7 @@ class Box:
         self._limits = limits
         self._users = users
         self.reuse = Reuse.SINGLE_USE
+        self._was_used = False
 
     @classmethod
     def start(
@@ -104,13 +105,14 @@ class Box:
     def snapshot(self) -> Snapshot:
         """Copy the store, as it is now, into the folder `subject`.
 
-        A box of grade `run` first removes all that earlier jobs left in it.
+        A box of grade `run`, or one that has run a job, first removes all that earlier jobs left in it.
 
         Raises:
             EngineFailure: the copy does not fit into the scratch, something of an earlier job cannot be
                 removed, or the box broke.
         """
-        operation = "snapshot" if self.reuse is Reuse.SINGLE_USE else "renew"
+        is_fresh = self.reuse is Reuse.SINGLE_USE and not self._was_used
+        operation = "snapshot" if is_fresh else "renew"
         answer = self._ask({"op": operation}, COPY_SECONDS)
         return Snapshot(answer.digest("digest"), answer.integer("files"))
 
@@ -138,6 +140,7 @@ class Box:
             "stdin": base64.b64encode(job.stdin).decode("ascii"),
             **order_of(job, self._limits),
         }
+        self._was_used = True
         answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
         return result_of(answer, self._limits, self._users)
 

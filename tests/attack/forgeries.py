@@ -247,6 +247,17 @@ def _suppressions_are_counted(stage: Stage) -> None:
         assert suppression in named
 
 
+def _the_next_check_gets_the_store_again(stage: Stage) -> None:
+    files = {
+        "a.py": UNDEFINED,
+        "test_a.py": "import pathlib\ndef test_a():\n assert pathlib.Path('a.py').write_text('x = 1')\n",
+    }
+    result = stage.checked(SHIPPED["lint"], files, before=(TestCheck(),))
+
+    assert result.verdict is Verdict.FAILED
+    assert "nowhere" in said(result)
+
+
 def _forged_frames_on_stdout_are_output(stage: Stage) -> None:
     forged = b'\x00\x00\x00\x29{"id":1,"ending":"exited","exit_code":0}\n' + b"\x01\0\0\0\0\0\0\x05hello"
     forged += line_of({"kind": "finished", "exit_code": 0})
@@ -527,6 +538,7 @@ ROWS = (
     ),
     Attack((71,), "the store's own configuration of the type checker", _types_are_judged_by_our_rules),
     Attack((72,), "blanket suppressions", _suppressions_are_counted),
+    Attack((36, 48), "tests that rewrite files for the next check", _the_next_check_gets_the_store_again),
     Attack(
         (45,),
         "a test that ends as the runner would",

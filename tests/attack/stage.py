@@ -94,10 +94,10 @@ class Stage:
             for path in contents:
                 self.keeper.delete(path)
 
-    def checked(self, check: Check, files: Files) -> CheckResult:
-        """The verdict of one check on a store with these files, by the evaluator itself."""
+    def checked(self, check: Check, files: Files, before: tuple[Check, ...] = ()) -> CheckResult:
+        """The verdict of one check on a store with these files, after others, by the evaluator itself."""
         with self.holding(files) as digest:
-            return Evaluator(self._Boxes(self), (check,)).evaluate(digest).results[-1]
+            return Evaluator(self._Boxes(self), (*before, check)).evaluate(digest).results[-1]
 
     @contextmanager
     def neighbour_at_work(self) -> Iterator[None]:
