@@ -112,6 +112,7 @@ UNREMOVABLE = {
         packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
         os.setxattr("/scratch", "system.posix_acl_default", struct.pack("<I", 2) + packed)
     """,
+    "a System V semaphore": "import ctypes; assert ctypes.CDLL(None).semget(7, 1, 0o1666) >= 0",
     "a tree too deep to remove": """
         import os
         for _ in range(3000):
