@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from .frames import Frame
 
 STREAM_BYTES = 2**20
 """Kept of each stream of a program; one that writes more has failed its test."""
+_DYING_SECONDS = 2.0
+_POLL_SECONDS = 0.005
 _INTERPRETER = ("/usr/bin/python3", "-B")
 
 
@@ -129,6 +132,22 @@ def _kill_all_others() -> None:
     # -1: everybody whom this user may signal, except for this process. Nobody escapes by a fork meanwhile.
     with suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
+    # A dying server still listens.
+    deadline = time.monotonic() + _DYING_SECONDS
+    while time.monotonic() < deadline and any(map(_is_another, os.listdir("/proc"))):
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_another(name: str) -> bool:
+    """Whether it is a process of this user, another one than this, and not yet dead."""
+    if not name.isdigit() or int(name) == os.getpid():
+        return False
+    try:
+        with open(f"/proc/{name}/status", encoding="utf-8", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
+    except OSError:
+        return False
+    return fields["Uid"].split()[0] == str(os.getuid()) and fields["State"].split()[0] != "Z"
 
 
 def _unnamed_file() -> IO[bytes]:
