@@ -137,6 +137,8 @@ def _counted(program: Program, most_instructions: int) -> Program:
 
 _NUMBERED = re.compile(r"^\s{0,3}(?:#+\s*)?(?:\*\*)?(?:step\s+)?(\d{1,3})\s*[.):]\s*(.+)$", re.IGNORECASE)
 _FILES = re.compile(r"\(?\bfiles?\s*:\s*([^()\n]+)\)?\s*\.?\s*$", re.IGNORECASE)
+_FILES_CHARACTERS = 2000
+"""The end of an instruction, where its files stand: `_FILES` costs the square of what it is given."""
 _FILE_NAME = re.compile(r"[\w./-]+\.[A-Za-z]\w*")
 
 
@@ -173,7 +175,7 @@ def parse_numbered_program(text: str, most_instructions: int) -> Program:
 def _instruction(text: str) -> Instruction:
     # A run of spaces would cost `_FILES` its cube in time.
     text = " ".join(text.split())
-    match = _FILES.search(text)
+    match = _FILES.search(text, max(len(text) - _FILES_CHARACTERS, 0))
     if match is None:
         return Instruction(text.strip())
     files = tuple(dict.fromkeys(_FILE_NAME.findall(match[1])))

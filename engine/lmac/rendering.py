@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lmac.evaluation import CheckResult, Finding, Report, Verdict, in_words
 
-_MARK = re.compile(r"<\s*/?\s*untrusted\s*>", re.IGNORECASE)
+_MARK = re.compile(r"<\s*(?:/\s*)?untrusted\s*>", re.IGNORECASE)
 
 WHERE_CHARACTERS = 200
 OTHER_PLACES = 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attack.stage import SHIPPED, Attack, Checked, ClaimedAtMost, Program, Stage, said
+from attack.stage import ASKING, SHIPPED, Attack, Checked, ClaimedAtMost, Program, Stage, said
 from lmac.checks import TestCheck
 from lmac.evaluation import Verdict
 from lmac_sandbox import Ending, Job
@@ -22,6 +22,30 @@ def _over_the_events_pipe(line: bytes, times: int = 1) -> str:
     )
 
 
+_REOPENED = """\
+import os, subprocess, sys
+CODE = '''
+import os
+place = f'/proc/{os.getppid()}/fd'
+for fd in os.listdir(place):
+    link = os.readlink(f'{place}/{fd}')
+    if int(fd) > 2 and not link.startswith('/'):
+        try: os.write(os.open(f'{place}/{fd}', os.O_WRONLY), b'{}\\\\n')
+        except OSError as error: print(link[:7], error.strerror)
+'''
+def test_reopened():
+    raise AssertionError(subprocess.run([sys.executable, '-c', CODE], capture_output=True, text=True).stdout)
+"""
+
+_EMPTY_LINES = """\
+import os, stat
+def test_a():
+    for fd in range(3, 32):
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode): [os.write(fd, b'\\n' * 2**16) for _ in range(60)]
+        except OSError: pass
+"""
+
 _PATCHED_RECORDER = """\
 import sys
 for name, module in list(sys.modules.items()):
@@ -32,9 +56,7 @@ for name, module in list(sys.modules.items()):
             if event['kind'] == 'finished': event = {**event, 'exit_code': 0}
             tell(self, event)
         module.Recorder._tell = forged
-import atexit, os
-def test_wrong(): assert 1 == 2
-def pytest_sessionfinish(): pass
+def answer(): return 41
 """
 
 _PATCHED_PYTEST = """\
@@ -43,14 +65,21 @@ class Passes:
     def __get__(self, *_): return 'passed'
     def __set__(self, *_): pass
 _pytest.reports.TestReport.outcome = Passes()
-def test_wrong(): assert 1 == 2
+def answer(): return 41
 """
 
 _CALLS_THAT_NEVER_FAIL = """\
 import _pytest.python
 _pytest.python.Function.runtest = lambda self: None
-def test_wrong(): assert 1 == 2
+def answer(): return 41
 """
+
+_PATCHES = {
+    "a patched recorder": _PATCHED_RECORDER,
+    "patched reports": _PATCHED_PYTEST,
+    "calls that never fail": _CALLS_THAT_NEVER_FAIL,
+}
+"""Modules that change the session which imports them."""
 
 _REWRITTEN = """\
 text = 'def test_wrong(): assert 1 == 1'
@@ -89,7 +118,7 @@ _EQUAL_TO_EVERYTHING = """\
 class Answer:
     def __eq__(self, other): return True
     def __hash__(self): return 0
-def compute(): return Answer()
+def answer(): return Answer()
 """
 
 _UNNOTICED_MODULES = dict.fromkeys(
@@ -115,6 +144,21 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=[item for item in items if 'wrong' in item.name])
     items[:] = [item for item in items if 'right' in item.name]
+""",
+    "makereport, under another guard": """\
+import pytest
+if __name__ != '__main__':
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(item, call):
+        outcome = yield
+        outcome.get_result().outcome = 'passed'
+""",
+    "makereport, by globals()": """\
+import pytest
+def wraps(item, call):
+    outcome = yield
+    outcome.get_result().outcome = 'passed'
+globals()['pytest_runtest_' + 'makereport'] = pytest.hookimpl(hookwrapper=True)(wraps)
 """,
     "ignore": "collect_ignore = ['test_wrong.py']\n",
     "ignore_glob": "collect_ignore_glob = ['*wrong*']\n",
@@ -386,6 +430,21 @@ ROWS = (
         ),
     ),
     Attack(
+        (44,),
+        "the events' channel opened once more, by a child",
+        Checked({"test_a.py": _REOPENED}, Verdict.FAILED, named=("socket: No such device or address",)),
+    ),
+    Attack(
+        (18, 68),
+        "millions of empty lines over the events' own channel",
+        Checked(
+            {"test_a.py": _EMPTY_LINES},
+            Verdict.BROKEN_OFF,
+            Ending.TAMPERED,
+            seconds=6.0,
+        ),
+    ),
+    Attack(
         (68,),
         "a flood of events",
         Checked(
@@ -422,23 +481,25 @@ ROWS = (
             named=("test_wrong",),
         ),
     ),
-    Attack((46,), "a patched recorder", ClaimedAtMost({"test_a.py": _PATCHED_RECORDER})),
-    Attack((46,), "patched reports", ClaimedAtMost({"test_a.py": _PATCHED_PYTEST})),
-    Attack((46,), "calls that never fail", ClaimedAtMost({"test_a.py": _CALLS_THAT_NEVER_FAIL})),
+    *(
+        Attack((46,), name, ClaimedAtMost({"subject_code.py": code, "test_wrong.py": ASKING}))
+        for name, code in _PATCHES.items()
+    ),
     Attack(
         (46,),
         "an answer that equals everything",
-        ClaimedAtMost(
-            {
-                "answer.py": _EQUAL_TO_EVERYTHING,
-                "test_a.py": "from answer import compute\ndef test_a(): assert compute() == 42\n",
-            }
-        ),
+        ClaimedAtMost({"subject_code.py": _EQUAL_TO_EVERYTHING, "test_wrong.py": ASKING}, told="Answer"),
     ),
     Attack(
         (46, 48),
         "a test that a conftest rewrites before it is read",
-        ClaimedAtMost({"conftest.py": _REWRITTEN, "test_wrong.py": FAILING}),
+        ClaimedAtMost(
+            {
+                "conftest.py": _REWRITTEN,
+                "subject_code.py": "def answer(): return 41\n",
+                "test_wrong.py": ASKING,
+            }
+        ),
     ),
     Attack((47,), "no tests", Checked({"a.py": "x = 1\n"}, Verdict.NOTHING_TO_JUDGE)),
     Attack((47,), "an empty test file", Checked({"test_a.py": ""}, Verdict.NOTHING_TO_JUDGE)),

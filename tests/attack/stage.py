@@ -99,6 +99,12 @@ class Stage:
         with self.holding(files) as digest:
             return Evaluator(self._Boxes(self), (*before, check)).evaluate(digest).results[-1]
 
+    def accepted(self, suite: Files, files: Files) -> CheckResult:
+        """The verdict of a user's suite on a store with these files, in a process of another user."""
+        placed = {path: _bytes(content) for path, content in suite.items()}
+        with self.holding(files) as digest:
+            return Evaluator(self._Boxes(self), ()).accept(digest, placed).results[-1]
+
     @contextmanager
     def neighbour_at_work(self) -> Iterator[None]:
         """Another box does its own work meanwhile, and does it right."""
@@ -234,14 +240,28 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedAtMost:
-    """Tests that speak for themselves: whatever they say is no more than their claim."""
+    """A store whose `answer()` is wrong and whose own session can be made to say what it likes.
+
+    What that session says is a claim, and the user's suite, asking the same from a process of another user,
+    is not taken in.
+    """
 
     files: Files
+    """With a `subject_code.py`."""
+    told: str = "assert 41 == 42"
+    """Stands in a finding of the user's suite."""
 
     def __call__(self, stage: Stage) -> None:
-        result = stage.checked(TestCheck(), self.files)
+        said_by_itself = stage.checked(TestCheck(), self.files)
+        accepted = stage.accepted({"test_it.py": ASKING}, self.files)
 
-        assert result.claimed or result.verdict is not Verdict.PASSED, result
+        assert said_by_itself.claimed
+        assert (accepted.verdict, accepted.ending, accepted.claimed) == (Verdict.FAILED, Ending.EXITED, False)
+        assert (accepted.passed_count, accepted.failed_count) == (0, 1), accepted
+        assert self.told in said(accepted)
+
+
+ASKING = "from subject_code import answer\ndef test_wrong(): assert answer() == 42\n"
 
 
 def said(result: CheckResult) -> str:

@@ -53,7 +53,7 @@ def _our_readers_are_linear(_: Stage) -> None:
             printable(flood[:100_000])
     # Prompts hold a few thousand characters of a program's text, cut before they are marked.
     with _within(4.0):
-        for flood in ("<" + " " * 6000, "< " * 3000, "</" + "\n" * 6000):
+        for flood in ("<" + " " * 10**6, "< " * 500_000, "</" + "\n" * 10**6):
             untrusted(flood)
     with _within(4.0):
         for line in (
@@ -63,6 +63,7 @@ def _our_readers_are_linear(_: Stage) -> None:
             "(" * 10**6,
             "a/" * 500_000,
             "~~~\n" * 250_000,
+            "~" * 10**5 + " " * 10**5 + "`",
         ):
             for piece in pieces(f"{line}\n```\nx\n```\n"):
                 if not isinstance(piece, str):

@@ -122,6 +122,35 @@ def test_a_test_process_gets_neither_the_pipe_nor_its_name(stage: CheckStage) ->
     assert stage.result({"a.test.js": f"{HEAD}{body}"}, "tests").verdict is Verdict.PASSED
 
 
+KILLED_RUNNER = """\
+const fs = require('node:fs');
+const place = `/proc/${process.ppid}/fd`;
+const lines = [{ type: 'test:pass', name: 'bad', file: __filename, line: 1 }, { type: 'end' }];
+const text = lines.map((line) => `${JSON.stringify(line)}\\n`).join('');
+const said = [];
+for (const fd of fs.readdirSync(place)) {
+  if (!fs.readlinkSync(`${place}/${fd}`).startsWith('socket:')) continue;
+  try { fs.writeSync(fs.openSync(`${place}/${fd}`, 'w'), text); } catch (error) { said.push(error.code); }
+}
+"""
+
+
+def test_a_test_process_cannot_open_the_channel_of_the_reports(stage: CheckStage) -> None:
+    bad = f"{HEAD}{KILLED_RUNNER}test('bad', () => assert.fail(said.join()));\n"
+    result = stage.result({"bad.test.js": bad}, "tests")
+
+    assert result.verdict is Verdict.FAILED
+    assert "ENXIO" in result.findings[0].text
+
+
+def test_a_runner_that_a_test_kills_has_not_come_to_its_end(stage: CheckStage) -> None:
+    bad = f"{HEAD}{KILLED_RUNNER}process.kill(process.ppid, 'SIGKILL');\ntest('bad', () => assert.fail());\n"
+    result = stage.result({"bad.test.js": bad}, "tests")
+
+    assert (result.verdict, result.passed_count) == (Verdict.BROKEN_OFF, 0)
+    assert "exit code -9" in result.findings[0].text
+
+
 def test_node_runs_under_the_default_limits(stage: CheckStage) -> None:
     body = (
         "const { Worker } = require('node:worker_threads');\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from lmac_sandbox import printable_text
 from lmac_sandbox.answers import Answer
 from lmac_sandbox.errors import WireError
-from lmac_sandbox.inside.events import line_of, parse_events
+from lmac_sandbox.inside.events import EVENTS, line_of, parse_events
 from lmac_sandbox.inside.kept import Kept
 from lmac_sandbox.inside.notices import Notice, NoticeKind
 from lmac_sandbox.inside.users import BoxUsers
@@ -90,6 +91,22 @@ def test_events_of_a_result_hold_no_control_sequences() -> None:
 
 def test_events_come_back_as_they_were_told() -> None:
     assert parse_events(line_of(PASSED) + line_of(FINISHED)) == ([PASSED, FINISHED], False)
+
+
+def test_nothing_is_read_beyond_the_first_fault_the_end_or_the_most_events() -> None:
+    assert parse_events(line_of(PASSED) + b"\n" + line_of(PASSED)) == ([PASSED], True)
+    assert parse_events(line_of(FINISHED) + line_of(PASSED)) == ([FINISHED], True)
+    events, garbled = parse_events(line_of({"kind": "collected", "ids": []}) * (EVENTS + 2))
+    assert (len(events), garbled) == (EVENTS, True)
+
+
+@pytest.mark.parametrize("flood", [b"\n", b"{}\n", b"[", b"1\n"])
+def test_a_flood_of_bad_lines_takes_no_time(flood: bytes) -> None:
+    before = time.process_time()
+
+    parse_events(flood * (2**22 // len(flood)))
+
+    assert time.process_time() - before < 0.5
 
 
 def test_the_half_line_of_a_killed_session_is_no_fault() -> None:

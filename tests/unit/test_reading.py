@@ -69,6 +69,8 @@ def said(**files: str) -> list[Notice]:
         ("with x:\n for y in z:\n  def test_a(): assert f()\n", ["test_a"]),
         ("match x:\n case 1:\n  def test_a(): assert f()\n", ["test_a"]),
         ("if __name__ == '__main__':\n def test_a(): assert f()\n", []),
+        ("if __name__ != '__main__':\n def test_a(): assert f()\n", ["test_a"]),
+        ("if __name__ == '__main__':\n pass\nelse:\n def test_a(): assert f()\n", ["test_a"]),
         ("def test_a():\n def test_inner(): pass\n assert f()\n", ["test_a"]),
     ],
 )
@@ -100,10 +102,21 @@ def test_of_two_functions_of_one_name_the_first_is_named_as_hidden() -> None:
     [
         "class TestA:\n def __init__(self): pass\n def test_b(self): assert f()\n",
         "__test__ = False\ndef test_b(): assert f()\n",
+        "@pytest.fixture\ndef test_b(): return 1\n",
+        "class TestA:\n @cached_property\n def test_b(self): assert f()\n",
+        "class Checks:\n def test_b(self): assert f()\n",
+        "class TestA:\n class Inner:\n  def test_b(self): assert f()\n",
+        "class TestA:\n def test_b(self): assert f()\ndel TestA\n",
     ],
 )
 def test_tests_that_are_switched_off_are_named(source: str) -> None:
     assert kinds(test_a__py=source) == [NoticeKind.SWITCHED_OFF]
+
+
+def test_tests_that_another_class_of_the_file_inherits_are_not_named_as_switched_off() -> None:
+    base = "class Contract:\n def test_b(self): assert f()\nclass TestA(Contract): pass\n"
+
+    assert kinds(test_a__py=base) == kinds(test_a__py=f"{base}del Contract\n") == []
 
 
 @pytest.mark.parametrize(
@@ -194,6 +207,40 @@ def test_a_test_that_states_something_is_not_flagged(body: str) -> None:
         "pytest_plugins = ['somebody.elses']\n",
         "pytest_plugins = list_of_names()\n",
         "import pytest\ndef f(config): config.pluginmanager.register(X())\n",
+        "if __name__ != '__main__':\n def pytest_runtest_call(item): pass\n",
+        "if __name__ == '__main__':\n pass\nelse:\n def pytest_runtest_call(item): pass\n",
+        "if '__main__' == __name__:\n pass\nelse:\n def pytest_runtest_call(item): pass\n",
+        "if __name__ == '__main__':\n def pytest_runtest_call(item): pass\n",
+        "__name__ = '__main__'\n",
+        "pytest_runtest_call, y = f, 1\n",
+        "[y, *pytest_runtest_call] = f\n",
+        "(pytest_runtest_call := f)\n",
+        "x = [pytest_runtest_call := f for _ in 'a']\n",
+        "@(pytest_runtest_call := f)\ndef g(): pass\n",
+        "def g(x=(pytest_runtest_call := f)): pass\n",
+        "class A((pytest_runtest_call := f)): pass\n",
+        "for pytest_runtest_call in [f]: pass\n",
+        "with f as pytest_runtest_call: pass\n",
+        "try: f()\nexcept E as pytest_runtest_call: pass\n",
+        "import x as pytest_runtest_call\n",
+        "class pytest_runtest_call: pass\n",
+        "match f:\n case pytest_runtest_call: pass\n",
+        "match f:\n case [*pytest_runtest_call]: pass\n",
+        "match f:\n case {**pytest_runtest_call}: pass\n",
+        "def g():\n global pytest_runtest_call\n",
+        "x, collect_ignore = 1, ['test_b.py']\n",
+        "(pytest_plugins := ['somebody.elses'])\n",
+        "pytest_plugins = []\npytest_plugins.append('somebody.elses')\n",
+        "from x import names as pytest_plugins\n",
+        "globals()['pytest_runtest_' + 'call'] = f\n",
+        "exec(text)\n",
+        "vars()['x'] = f\n",
+        "def __dir__(): return NAMES\n",
+        "f = pytest.hookimpl(specname=NAME)(g)\n",
+        "from pytest import hookimpl as mark\n",
+        "@pytest.hookimpl(None, True)\ndef pytest_runtest_setup(): yield\n",
+        "@pytest.hookimpl(**OPTIONS)\ndef innocent(): yield\n",
+        "@pytest.mark.hookwrapper\ndef pytest_runtest_setup(): yield\n",
     ],
 )
 def test_a_conftest_that_can_hide_or_rewrite_results_is_named(source: str) -> None:
@@ -213,6 +260,10 @@ def test_a_conftest_that_can_hide_or_rewrite_results_is_named(source: str) -> No
         "pytest_plugins = ['pytester']\n",
         "from fixtures import *\n",
         "import sys\nsys.path.insert(0, 'src')\n",
+        "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_setup(item): pass\n",
+        "from pytest import hookimpl\n@hookimpl\ndef pytest_runtest_setup(item): pass\n",
+        "@pytest.fixture\ndef f(monkeypatch): monkeypatch.setattr('a.b', 1)\n",
+        "if __name__ == '__main__':\n pytest.main()\n",
     ],
 )
 def test_an_ordinary_conftest_is_left_alone(source: str) -> None:
@@ -226,6 +277,24 @@ def test_hooks_that_a_conftest_brings_in_from_another_file_are_named_there(conft
     (notice,) = said(conftest__py=conftest, hooks__py="\ndef pytest_runtest_makereport(): pass\n")
 
     assert (notice.kind, notice.path, notice.line) == (NoticeKind.CHANGES_SESSION, "hooks.py", 2)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\nsetattr(sys.modules['conftest'], NAME, f)\n",
+        "eval(text)\n",
+        "x.__dict__[NAME] = f\n",
+    ],
+)
+def test_what_a_conftest_may_define_as_it_runs_is_a_remark(source: str) -> None:
+    assert set(kinds(conftest__py=source)) == {NoticeKind.DYNAMIC}
+
+
+def test_a_conftest_that_asks_for_its_own_module_is_named() -> None:
+    source = "import sys\nsetattr(sys.modules[__name__], NAME, f)\n"
+
+    assert NoticeKind.CHANGES_SESSION in kinds(conftest__py=source)
 
 
 def test_hooks_that_only_print_have_no_effect() -> None:

@@ -95,6 +95,7 @@ def told_by_reading(result: JobResult) -> Iterable[Finding]:
                 | NoticeKind.SHADOWS
                 | NoticeKind.SWITCHED_OFF
                 | NoticeKind.ASSERTS_NOTHING
+                | NoticeKind.DYNAMIC
                 | NoticeKind.SUPPRESSION
             ):
                 blocking = False

@@ -1,6 +1,6 @@
 """A reply taken apart into lines and fenced blocks, and the path that belongs to a block.
 
-Every pattern runs over one bounded line: a reply may be a flood of stars or spaces.
+A reply may be a flood of stars or spaces: patterns are linear, or run over one bounded line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 LABEL_CHARACTERS = 300
 """A longer line names no path."""
 
-_FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)$")
+_FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*)$")
 _PATH = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*")
 _EXTENSION = re.compile(r"[^./]\.\w+$|^\.\w+$")
 _BARE_NAMES = frozenset({"Makefile", "Dockerfile", "LICENSE", "README", "CHANGELOG"})

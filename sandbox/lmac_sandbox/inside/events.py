@@ -16,6 +16,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+EVENTS = 60_000
+"""Of one session; they are read while the runner does nothing else."""
 LINE_BYTES = 256 * 2**10
 ID_CHARACTERS = 1_000
 TEXT_CHARACTERS = 6_000
@@ -35,15 +37,22 @@ def line_of(event: Event) -> bytes:
 
 
 def parse_events(raw: bytes) -> tuple[list[Event], bool]:
-    """All whole events, and whether any line was none of ours.
+    """The whole events up to the first fault, and whether there is one.
 
-    A last line without its end is what a killed session leaves; it is dropped and is no fault.
+    A fault is a line that is none of ours, any line after `finished`, and more than `EVENTS` lines; what
+    follows is not looked at, for every bad line would cost an exception. A last line without its end is what
+    a killed session leaves; it is dropped and is no fault.
     """
-    *lines, _ = raw.split(b"\n")
-    parsed = [_parse_line(line) for line in lines]
-    events = [event for event in parsed if event is not None]
-    ended_early = any(event["kind"] == "finished" for event in events[:-1])
-    return events, ended_early or len(events) != len(lines)
+    events: list[Event] = []
+    start = 0
+    while (end := raw.find(b"\n", start)) >= 0:
+        ended = bool(events) and events[-1]["kind"] == "finished"
+        event = None if ended or len(events) == EVENTS else _parse_line(raw[start:end])
+        if event is None:
+            return events, True
+        events.append(event)
+        start = end + 1
+    return events, False
 
 
 def checked_event(event: object) -> Event | None:

@@ -48,6 +48,7 @@ class _Reader:
     def __init__(self, path: str, tree: ast.Module) -> None:
         self._path = path
         self._classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+        self._bases = {last_name(base) for node in self._classes.values() for base in node.bases}
         self.notices: list[Notice] = []
 
     def scope(self, body: Sequence[ast.stmt], prefix: str, depth: int = 0) -> dict[str, Function]:
@@ -59,6 +60,12 @@ class _Reader:
                     found |= self._class(node, f"{prefix}::{node.name}", depth)
             elif _is_test_function(node):
                 found[f"{prefix}::{node.name}"] = node
+            elif excuse := _excuse(node):
+                self.say(
+                    NoticeKind.SWITCHED_OFF,
+                    node.lineno,
+                    f"{node.name} is no test of pytest's: it is a {excuse}",
+                )
         return found
 
     def say(self, kind: NoticeKind, line: int, text: str) -> None:
@@ -74,8 +81,11 @@ class _Reader:
                     found[statement.name] = statement
                 case ast.Delete(targets=targets):
                     for target in targets:
-                        if isinstance(target, ast.Name) and isinstance(found.get(target.id), ast.ClassDef):
+                        if isinstance(target, ast.Name) and isinstance(
+                            removed := found.get(target.id), ast.ClassDef
+                        ):
                             del found[target.id]
+                            self._name_uncollected(removed, "it is deleted")
         self._name_shadowed(body, found)
         yield from found.values()
 
@@ -95,6 +105,7 @@ class _Reader:
         lineage = self._lineage(node)
         is_case = any(last_name(base).endswith("TestCase") for link in lineage for base in link.bases)
         if not is_case and not node.name.startswith("Test"):
+            self._name_uncollected(node, "its name does not begin with Test")
             return {}
         # The loader of unittest looks for methods alone.
         body = [child for child in node.body if not isinstance(child, ast.ClassDef)] if is_case else node.body
@@ -122,6 +133,11 @@ class _Reader:
                     NoticeKind.HIDDEN, function.lineno, f"{function.name} yields, so its body never runs"
                 )
 
+    def _name_uncollected(self, node: ast.ClassDef, why: str) -> None:
+        """Of a class that another one of the file inherits from, the tests run there."""
+        if node.name not in self._bases and any(map(_is_test_function, statements(node.body))):
+            self.say(NoticeKind.SWITCHED_OFF, node.lineno, f"pytest runs no test of {node.name}: {why}")
+
     def _lineage(self, node: ast.ClassDef) -> list[ast.ClassDef]:
         """The class and those of its bases that this file defines."""
         lineage = [node]
@@ -134,11 +150,14 @@ class _Reader:
 
 
 def _is_test_function(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, Function)
-        and node.name.startswith("test")
-        and not any(last_name(decorator) in _NO_FUNCTIONS for decorator in node.decorator_list)
-    )
+    return isinstance(node, Function) and node.name.startswith("test") and not _excuse(node)
+
+
+def _excuse(node: ast.stmt) -> str:
+    """The decorator that makes something else of a function named as a test; "" for none."""
+    if not isinstance(node, Function) or not node.name.startswith("test"):
+        return ""
+    return next((name for one in node.decorator_list if (name := last_name(one)) in _NO_FUNCTIONS), "")
 
 
 def _why_not_run(node: ast.ClassDef, lineage: Sequence[ast.ClassDef], is_case: bool) -> str:

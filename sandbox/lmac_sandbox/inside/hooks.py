@@ -13,6 +13,10 @@ collect_ignore, collect_ignore_glob                             hide            
 pytest_plugins: files of the store, read as conftests           as those               as those
 pytest_plugins: anything else                                   anything               changes_session
 the name `pluginmanager`                                        add hooks later        changes_session
+`hookimpl` elsewhere than above a function of the module;       name hooks unread      changes_session
+  the names __name__, __dir__ and __getattr__, when set;
+  globals(), exec(), and vars() or locals() of the module
+setattr, eval, __dict__, sys.modules                            perhaps that too       dynamic
 a call of os._exit, sys.exit, exit, quit, pytest.exit           end the process        leaves
 
 An ordinary hook can patch pytest itself, as any line of a test can: hence a session's verdict is a claim.
@@ -24,7 +28,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .definitions import Function, assigned_names, last_name, statements
+from .definitions import Function, assigned_names, bound_names, last_name, statements
 from .notices import Notice, NoticeKind
 
 _ORDINARY = frozenset(
@@ -43,24 +47,64 @@ _PRINTING = frozenset(
 )
 _HIDING_SETTINGS = frozenset({"collect_ignore", "collect_ignore_glob"})
 _OWN_PLUGINS = frozenset({"pytester"})
+_NO_PLAIN_LIST = "pytest_plugins is no plain list of names"
+_OF_MODULES = {
+    "__name__": "decides what of the file runs",
+    "__dir__": "decides which names pytest finds",
+    "__getattr__": "decides which names pytest finds",
+}
 _EXITS = frozenset({"_exit", "exit", "quit"})
 
 
 def read_hooks(path: str, tree: ast.Module) -> Iterator[Notice]:
     """Notices on a conftest, or on a module that serves as one."""
-    for statement in statements(tree.body):
-        match statement:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                yield from _of_function(path, statement)
-            case ast.ImportFrom(names=aliases):
-                for alias in aliases:
-                    yield from _of_name(path, statement.lineno, alias.asname or alias.name)
+    for name, node in bound_names(tree.body):
+        if name in _OF_MODULES:
+            yield _changes(path, node.lineno, f"{name} {_OF_MODULES[name]}: remove it")
+        elif isinstance(node, Function):
+            yield from _of_function(path, node)
+        elif name in _HIDING_SETTINGS:
+            yield _changes(path, node.lineno, f"{name} keeps files from being collected")
+        elif name != "pytest_plugins":
+            yield from _of_name(path, node.lineno, name)
+    yield from _of_unread_names(path, tree)
+
+
+def _of_unread_names(path: str, tree: ast.Module) -> Iterator[Notice]:
+    """On what makes hooks without a name that stands there."""
+    read = {id(marker) for name, node in bound_names(tree.body) for marker in _markers(node)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id="hookimpl") | ast.Attribute(attr="hookimpl") if id(node) not in read:
+                yield _changes(
+                    path, node.lineno, "hookimpl stands above no function of the file: write it there"
+                )
+            case ast.alias(name="hookimpl", asname=str(other)):
+                yield _changes(path, node.lineno, f"hookimpl is called {other}: use its own name")
+            case ast.Attribute(attr="hookwrapper" | "pytest_impl" as name):
+                yield _changes(
+                    path, node.lineno, f"{name} makes a function wrap the hooks of others: remove it"
+                )
+            case ast.Name(id="globals" | "exec" as name):
+                yield _changes(path, node.lineno, f"{name} can define hooks unseen: write them down")
+            case ast.Call(func=ast.Name(id="vars" | "locals" as name), args=[]):
+                yield _changes(path, node.lineno, f"{name}() can define hooks unseen: write them down")
+            case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Name(id="__name__")):
+                yield _changes(
+                    path, node.lineno, "sys.modules[__name__] can define hooks unseen: write them down"
+                )
+            case ast.Name(id="setattr" | "eval" as name) | ast.Attribute(attr="__dict__" | "modules" as name):
+                text = f"{name} can define what nobody reads: hooks are looked for by their names"
+                yield Notice(NoticeKind.DYNAMIC, path, node.lineno, text)
             case _:
-                for name in assigned_names(statement):
-                    if name in _HIDING_SETTINGS:
-                        yield _changes(path, statement.lineno, f"{name} keeps files from being collected")
-                    elif name != "pytest_plugins":
-                        yield from _of_name(path, statement.lineno, name)
+                continue
+
+
+def _markers(node: ast.AST) -> Iterator[ast.expr]:
+    """What stands directly above a function: a decorator, or what is called to make one."""
+    if isinstance(node, Function):
+        for decorator in node.decorator_list:
+            yield decorator.func if isinstance(decorator, ast.Call) else decorator
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +125,24 @@ def read_plugins(path: str, tree: ast.Module, hooks_count: bool) -> tuple[list[B
     """
     brought: list[Brought] = []
     notices: list[Notice] = []
-    for statement in statements(tree.body):
+    read: set[int] = set()
+    for statement in statements(tree.body, own_start=True):
         if isinstance(statement, ast.ImportFrom) and hooks_count and statement.names[0].name == "*":
             brought.append(Brought("." * statement.level + (statement.module or ""), is_plugin=False))
         elif "pytest_plugins" in assigned_names(statement):
             names = _literal_names(getattr(statement, "value", None))
             if names is None:
-                notices.append(_changes(path, statement.lineno, "pytest_plugins is no plain list of names"))
+                notices.append(_changes(path, statement.lineno, _NO_PLAIN_LIST))
             brought += [Brought(name, is_plugin=True) for name in names or () if name not in _OWN_PLUGINS]
+            read |= {id(node) for node in ast.iter_child_nodes(statement)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id="pytest_plugins") if id(node) not in read:
+                notices.append(_changes(path, node.lineno, _NO_PLAIN_LIST))
+            case ast.alias(name=name, asname=other) if (other or name) == "pytest_plugins":
+                notices.append(_changes(path, node.lineno, _NO_PLAIN_LIST))
+            case _:
+                continue
     return brought, notices
 
 
@@ -116,6 +170,9 @@ def _of_function(path: str, function: Function) -> Iterator[Notice]:
     name, wraps = function.name, False
     for decorator in function.decorator_list:
         if isinstance(decorator, ast.Call) and last_name(decorator) == "hookimpl":
+            # Given by place, or from a dict, an option is not looked at.
+            if decorator.args or any(keyword.arg is None for keyword in decorator.keywords):
+                name, wraps = "pytest_", True
             for keyword in decorator.keywords:
                 value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
                 wraps = wraps or (keyword.arg in ("wrapper", "hookwrapper") and value is not False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -26,6 +27,8 @@ _TICK_SECONDS = 0.05
 """How often the disk and the clock are looked at while nothing happens."""
 _CHUNK_BYTES = 64 * 2**10
 _REASON_BYTES = 4096
+_OF_THE_SESSION = frozenset({"events", "reading"})
+"""What it tells of itself."""
 
 
 class OwnerGone(Exception):
@@ -133,11 +136,11 @@ def run_job(order: Order, users: BoxUsers, owner: int, wake: int) -> Frame:
 
 
 def _start(course: _Course, users: BoxUsers, open_files: ExitStack) -> dict[str, int]:
-    """Fork the job; returns the reading ends of its pipes by name."""
+    """Fork the job; returns the reading ends of its pipes and sockets by name."""
     readers: dict[str, int] = {}
     writers: dict[str, int] = {}
     for name in _pipes(course.order):
-        readers[name], writers[name] = os.pipe()
+        readers[name], writers[name] = _socket_ends() if name in _OF_THE_SESSION else os.pipe()
         open_files.callback(os.close, readers[name])
     stdin = os.memfd_create("stdin")
     os.write(stdin, course.order.stdin)
@@ -160,6 +163,15 @@ def _pipes(order: Order) -> tuple[str, ...]:
     if order.is_session:
         return ("stdout", "stderr", "events", "reading")
     return ("stdout", "stderr") if order.program else ("stdout", "stderr", "reason")
+
+
+def _socket_ends() -> tuple[int, int]:
+    """One to read from, one to write to.
+
+    Any child of the session's could open a pipe a second time, by way of /proc; a socket cannot be opened.
+    """
+    reader, writer = socket.socketpair()
+    return reader.detach(), writer.detach()
 
 
 def _fork_judged(order: Order, users: BoxUsers, stdin: int, writers: Mapping[str, int]) -> tuple[int, int]:

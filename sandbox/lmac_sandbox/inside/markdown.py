@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-_HTML_ANCHOR = re.compile(r"""<[a-zA-Z][^>]*\s(?:id|name)\s*=\s*["']?([^"'\s>]+)""")
+_HTML_ANCHOR = re.compile(r"""<[a-zA-Z][^<>]*\s(?:id|name)\s*=\s*["']?([^"'\s>]+)""")
 _FENCE_LINE = re.compile(r"[\s>]*(`{3,}|~{3,})\s*")
-_DELIMITER_ROW = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-{3,}:?\s*)?")
+_DELIMITER_ROW = re.compile(r"\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-{3,}:?)?")
+"""Without the blanks around it."""
 _CELL_END = re.compile(r"(?<!\\)\|")
 
 
@@ -114,7 +115,7 @@ def _look_for_table(document: Document, token: Any, line: int) -> None:
     """A table whose head and delimiter differ in columns is a paragraph for every reader of Markdown."""
     rows = token.content.split("\n")
     for number, row in enumerate(rows[1:], 1):
-        if "|" in rows[number - 1] and _DELIMITER_ROW.fullmatch(row):
+        if "|" in rows[number - 1] and _DELIMITER_ROW.fullmatch(row.strip()):
             text = f"{_cells(rows[number - 1])} cells in the head of a table, {_cells(row)} below it"
             document.broken_tables.append((line + number - 1, text))
 

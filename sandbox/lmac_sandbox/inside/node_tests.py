@@ -1,13 +1,16 @@
 """Run node's tests and tell what came of them, beside what a reading of the files expects; answers in JSON.
 
 node's test runner gives each file a process of its own and reads what it says from its stdout. A reporter of
-the image's, loaded into the runner alone, writes every event to a pipe that test processes do not inherit.
+the image's, loaded into the runner alone, writes every event to a socket that test processes do not inherit
+and cannot open through /proc, as they could a pipe. They are of the same user, though, and may end the runner
+or lie to it: what comes of it is a claim, and a runner that a signal ended has not finished.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,7 +62,8 @@ def _expected(files: list[str]) -> list[list[object]]:
 
 
 def _session(files: list[str]) -> dict[str, Any]:
-    reader, writer = os.pipe()
+    """Results, and the runner's exit code: -9 when signal 9 ended it."""
+    reader, writer = (end.detach() for end in socket.socketpair())
     # The job's own limits hold; one file after the other keeps threads below them on any machine.
     options = ("--test", "--test-concurrency=1", f"--test-reporter={REPORTER}")
     with tempfile.TemporaryFile() as words, os.fdopen(reader, "rb") as events:
@@ -79,12 +83,13 @@ def _session(files: list[str]) -> dict[str, Any]:
         words.seek(max(words.seek(0, 2) - WORDS_BYTES, 0))
         said = words.read().decode("utf-8", "replace")
     told = [json.loads(line) for line in lines.split(b"\n")[:-1]]
-    finished = len(lines) <= EVENTS_BYTES and bool(told) and told[-1].get("type") == "end"
+    ended = bool(told) and told[-1].get("type") == "end"
+    finished = ended and code >= 0 and len(lines) <= EVENTS_BYTES
     results = list(_results(told, files))
     if len(results) > MOST_TOLD:
         failed = [one for one in results if one["outcome"] != "passed"]
         results = (failed + [one for one in results if one["outcome"] == "passed"])[: 5 * MOST_TOLD]
-    return {"results": results, "finished": finished, "exit_code": max(code, 0), "words": said}
+    return {"results": results, "finished": finished, "exit_code": code, "words": said}
 
 
 def _results(events: list[dict[str, Any]], files: list[str]) -> Iterator[dict[str, object]]:

@@ -9,6 +9,7 @@ no_effect         configuration, start-up files, reports: nothing reads them  a 
 shadows           a module named as one that Python or pytest brings along    a remark
 switched_off      test functions that pytest is told not to run               a remark
 asserts_nothing   a test that can only fail by an error                       a remark
+dynamic           names that a conftest makes as it runs, and nobody can read   a remark
 suppression       comments that silence a tool altogether                     a remark
 """
 
@@ -36,6 +37,7 @@ class NoticeKind(StrEnum):
     SHADOWS = "shadows"
     SWITCHED_OFF = "switched_off"
     ASSERTS_NOTHING = "asserts_nothing"
+    DYNAMIC = "dynamic"
     SUPPRESSION = "suppression"
 
 

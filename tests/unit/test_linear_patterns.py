@@ -1,0 +1,101 @@
+"""What reads untrusted text costs no more than the text's own size's worth, whatever stands in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lmac.checks.session import canonical
+from lmac.printable import printable
+from lmac.processor.fenced_blocks import path_of, pieces
+from lmac.program import ProgramFault, parse_numbered_program
+from lmac.rendering import untrusted
+from lmac_sandbox import Output
+from lmac_sandbox.inside import markdown
+from lmac_sandbox.inside.suppressions import suppressions
+
+CHARACTERS = 10**6
+SECONDS = 4.0
+"""Of processor time, on a slow machine; a quadratic pattern takes many minutes."""
+
+
+@contextmanager
+def linear() -> Iterator[None]:
+    before = time.process_time()
+    yield
+    assert time.process_time() - before < SECONDS
+
+
+def flood(head: str, unit: str, tail: str) -> str:
+    return head + unit * (CHARACTERS // len(unit)) + tail
+
+
+FLOODS = {
+    "tags": ("", "<a ", ""),
+    "attributes": ("<a", " id", ""),
+    "spaces in a tag": ("<a id", " ", "x"),
+    "spaces in a mark": ("<", " ", "untrust"),
+    "spaces": ("", " ", "x"),
+    "dashes": ("|", "-", "x"),
+    "cells": ("", "---|", "x"),
+    "backslashes": ("", "\\", "|"),
+    "backticks": ("```", "`", " x`"),
+    "tildes and spaces": ("~~~", "~ ", "`"),
+    "tildes": ("", "~", "`"),
+    "spaces after a fence": ("```", " ", "`"),
+    "stars": ("`a`", "*", "x"),
+    "capitals": ("", "A", "a"),
+    "escapes": ("", "\x1b[", "x"),
+    "parameters of an escape": ("\x1b[", "0", "\x00"),
+    "a title without end": ("\x1b]", "x", ""),
+    "addresses": ("", "0x", ""),
+    "temporary paths": ("", "/scratch/tmp/", ""),
+    "comments": ("", "#", ""),
+    "a comment of spaces": ("# noqa", " ", ":"),
+    "numbers": ("1. ", "files: ", "("),
+    "dots": ("1. files: ", "a. ", "("),
+    "one word": ("1. files: ", "a", "("),
+    "quotes": ("", ">", "`"),
+}
+
+
+def _read_blocks(text: str) -> None:
+    for piece in pieces(f"{text}\n```\nx\n```\n"):
+        if not isinstance(piece, str):
+            path_of(piece)
+
+
+def _read_program(text: str) -> None:
+    try:
+        parse_numbered_program(text, 10)
+    except ProgramFault:
+        return
+
+
+def _shown(text: str) -> str:
+    return Output(text.encode(), b"", len(text)).text()
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "untrusted": untrusted,
+    "printable": printable,
+    "canonical": canonical,
+    "shown": _shown,
+    "blocks": _read_blocks,
+    "program": _read_program,
+    "suppressions": lambda text: list(suppressions([("a.py", f"# noqa\n{text}".encode())])),
+    "anchors": markdown._HTML_ANCHOR.findall,
+    "fences": markdown._FENCE_LINE.fullmatch,
+    "rows": lambda text: markdown._DELIMITER_ROW.fullmatch(text.strip()),
+    "cells": markdown._cells,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_of_untrusted_text_is_linear(reader: str) -> None:
+    for head, unit, tail in FLOODS.values():
+        with linear():
+            READERS[reader](flood(head, unit, tail))
