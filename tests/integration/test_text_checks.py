@@ -89,6 +89,15 @@ def test_what_a_reader_runs_into_blocks_and_is_named_by_line(stage: CheckStage, 
     assert by_rule(result) == {rule: f"bad.md:{line}"}
 
 
+def test_no_flood_of_remarks_hides_a_dead_link(stage: CheckStage) -> None:
+    empty = "# T\n\nx\n" + "".join(f"\n## S{number}\n" for number in range(260))
+    result = stage.result({"a.md": empty, "z.md": "# T\n\n[a](gone.md)\n"}, "text")
+
+    assert result.verdict is Verdict.FAILED
+    assert (result.findings[0].where, result.findings[0].blocking) == ("z.md:3", True)
+    assert result.findings[-1].text == "and 210 more remarks"
+
+
 def test_links_that_leave_the_store_or_hide_are_dead(stage: CheckStage) -> None:
     links = ("../../etc/passwd", "%2e%2e/x", "/nowhere", "docs/../../a", "Docs/guide.md", "docs/guide")
     text = (

@@ -92,7 +92,31 @@ def test_rules_stand_above_severity_and_the_tools_own_level(
 def test_faults_beyond_those_that_are_kept_still_block() -> None:
     judged = check().judge(job_result(sarif(*[result("r")] * 700)))
 
-    assert (len(judged.findings), judged.findings[-1]) == (501, Finding("", "and 200 more", True))
+    assert (len(judged.findings), judged.failed_count) == (501, 700)
+    assert judged.findings[-1] == Finding("", "and 200 more faults that have to go", True)
+
+
+def test_no_flood_of_remarks_hides_what_blocks() -> None:
+    rules = {"severity": "advisory", "rules": {"blocking": ["bad"]}}
+    judged = check(**rules).judge(job_result(sarif(*[result("r")] * 520, result("bad"))))
+
+    assert (judged.verdict, judged.failed_count) == (Verdict.FAILED, 1)
+    assert judged.findings[0] == Finding("", "bad said", True)
+    assert judged.findings[-1] == Finding("", "and 21 more remarks", False)
+
+
+def test_a_flood_of_remarks_blocks_nothing() -> None:
+    judged = check(rules={"advisory": ["r"]}).judge(job_result(sarif(*[result("r")] * 600)))
+
+    assert (judged.verdict, judged.failed_count) == (Verdict.PASSED, 0)
+
+
+@pytest.mark.parametrize(("rule", "verdict"), [("r", Verdict.PASSED), ("bad", Verdict.FAILED)])
+def test_what_a_report_only_counts_is_worth_what_its_rule_is(rule: str, verdict: Verdict) -> None:
+    own = check(command=[], program="text", files=["*.md"], parser="faults_json", rules={"advisory": ["r"]})
+    judged = own.judge(job_result(json.dumps({"files": 1, "faults": [], "untold": {rule: 3}})))
+
+    assert judged.verdict is verdict
 
 
 def test_a_report_that_was_cut_is_incomplete() -> None:

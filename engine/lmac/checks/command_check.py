@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lmac.checks.check import broken_off
@@ -118,13 +119,14 @@ class CommandCheck:
         return said
 
     def _judged(self, result: JobResult, said: list[Said]) -> CheckResult:
-        findings = tuple(self._finding(one) for each in said for one in each.told)[:MOST_FINDINGS]
-        untold = sum(each.untold + len(each.told) for each in said) - len(findings)
-        if untold:
-            # What is untold may be of any rule.
-            blocks = self.definition.severity is Severity.BLOCKING or bool(self.definition.rules.blocking)
-            findings = (*findings, Finding("", f"and {untold} more", blocks))
-        failed = sum(finding.blocking for finding in findings)
+        found = [self._finding(one) for each in said for one in each.told]
+        found.sort(key=lambda finding: not finding.blocking)
+        untold = Counter(finding.blocking for finding in found[MOST_FINDINGS:])
+        for each in said:
+            for rule, count in each.untold.items():
+                untold[self._blocks(Told("", rule, ""))] += count
+        findings = (*found[:MOST_FINDINGS], *_and_more(untold))
+        failed = sum(finding.blocking for finding in found[:MOST_FINDINGS]) + untold[True]
         judged = CheckResult(
             self.name,
             Verdict.FAILED if failed else Verdict.PASSED,
@@ -164,6 +166,13 @@ class CommandCheck:
         return SandboxFailure(
             f"check {self.name} {what}{said}", f"correct the check's entry, `rules.{self.name}`, or the image"
         )
+
+
+def _and_more(untold: Counter[bool]) -> Iterator[Finding]:
+    """What is only counted: what blocks by itself, since nothing shall pass by being many."""
+    for blocks, what in ((True, "faults that have to go"), (False, "remarks")):
+        if untold[blocks]:
+            yield Finding("", f"and {untold[blocks]} more {what}", blocks)
 
 
 def _fit(rule: str, rules: tuple[str, ...], by_prefix: bool) -> int:

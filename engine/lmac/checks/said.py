@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from lmac_sandbox import printable_text
 
 MOST_FINDINGS = 500
-"""Kept of one report; the others are counted."""
+"""Kept of one check once all are classified; the others are counted."""
+MOST_BYTES = 2 * 2**20
+"""Of a report: a parser keeps every fault of it, since any may be the one that blocks."""
 WHERE_CHARACTERS = 300
 TEXT_CHARACTERS = 4000
 _SUBJECT = "/scratch/subject/"
@@ -50,8 +52,8 @@ class Said:
     judged: int | None = None
     """Files or tests that it looked at; None when it does not say."""
     passed: int = 0
-    untold: int = 0
-    """Faults beyond `MOST_FINDINGS`."""
+    untold: Mapping[str, int] = field(default_factory=dict)
+    """By rule: faults that the report counts and does not name."""
 
 
 Parser = Callable[[Ran], Said]

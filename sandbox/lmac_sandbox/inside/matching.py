@@ -19,8 +19,8 @@ from .tree import Tree
 
 CANNOT_START = 127
 """Exit code: there is no such command, or it cannot be executed."""
-STREAM_BYTES = 512 * 2**10
-"""Kept of stdout where a command runs once."""
+STREAM_BYTES = 1280 * 2**10
+"""Kept of stdout where a command runs once: in base64, what a job's output keeps without a cut."""
 WORDS_BYTES = 4096
 """Kept of stderr, and of both streams of a run for one file; the end of them."""
 MOST_WORDS = 50

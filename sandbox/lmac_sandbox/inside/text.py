@@ -1,7 +1,7 @@
 """The text check: structure, links, required sections and length of Markdown files; answers in JSON.
 
 The order is the first argument, as JSON: `files` (shell patterns), `required_sections`, `lengths`.
-The answer: `{"files": n, "faults": [{"path", "line", "rule", "text"}]}`.
+The answer: `{"files": n, "faults": [{"path", "line", "rule", "text"}], "untold": {rule: count}}`.
 """
 
 from __future__ import annotations
@@ -44,16 +44,20 @@ def main() -> None:
         faults += _structure(path, document)
         faults += _links(path, documents, everything)
     faults += _missing(order, documents)
-    told = [_told(fault) for fault in _first_of_each_rule(sorted(set(faults)))]
-    sys.stdout.write(json.dumps({"files": len(paths), "faults": told}))
+    told, untold = _first_of_each_rule(sorted(set(faults)))
+    answer = {"files": len(paths), "faults": [_told(fault) for fault in told], "untold": untold}
+    sys.stdout.write(json.dumps(answer))
 
 
-def _first_of_each_rule(faults: list[Fault]) -> Iterator[Fault]:
+def _first_of_each_rule(faults: list[Fault]) -> tuple[list[Fault], dict[str, int]]:
+    """The first `MOST_FAULTS` of each, and how many others it has."""
     counts: Counter[str] = Counter()
+    first: list[Fault] = []
     for fault in faults:
         counts[fault[2]] += 1
         if counts[fault[2]] <= MOST_FAULTS:
-            yield fault
+            first.append(fault)
+    return first, {rule: count - MOST_FAULTS for rule, count in counts.items() if count > MOST_FAULTS}
 
 
 def _told(fault: Fault) -> dict[str, object]:

@@ -1,25 +1,35 @@
-"""The answer of our own programs `syntax` and `text`: `{"files": n, "faults": [...]}`."""
+"""The answer of our own programs `syntax` and `text`: `{"files": n, "faults": [...]}`.
+
+With faults that are left out it has `untold` too: their number by rule.
+"""
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping
 
 from lmac.checks.parsers.json_report import json_of, line_or_none
-from lmac.checks.said import MOST_FINDINGS, Ran, Said, Told, Unreadable, told
+from lmac.checks.said import Ran, Said, Told, Unreadable, told
 
 
 def parse_faults_json(ran: Ran) -> Said:
     """One fault each; no files are nothing to judge."""
     match json_of(ran):
-        case {"files": int(files), "faults": list(faults), **rest} if not rest:
-            pass
+        case {"files": int(files), "faults": list(faults), **rest} if rest.keys() <= {"untold"}:
+            untold = _counts(rest.get("untold", {}))
         case _:
             raise Unreadable("its report has another form")
     if isinstance(files, bool) or files < 0:
         raise Unreadable("its report counts no files")
-    kept = tuple(_told(fault) for fault in islice(faults, MOST_FINDINGS))
+    kept = tuple(_told(fault) for fault in faults)
     faulty = len({one.where.rpartition(":")[0] for one in kept})
-    return Said(kept, files, max(files - faulty, 0), len(faults) - len(kept))
+    return Said(kept, files, max(files - faulty, 0), untold)
+
+
+def _counts(untold: object) -> Mapping[str, int]:
+    counts = untold if isinstance(untold, dict) else {"": None}
+    if all(isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts.values()):
+        return counts
+    raise Unreadable("what its report leaves out has no number")
 
 
 def _told(fault: object) -> Told:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from lmac.checks.said import Ran, Unreadable
+from lmac.checks.said import MOST_BYTES, Ran, Unreadable
 
-MOST_BYTES = 8 * 2**20
 LINE_NUMBERS = 2**31
 """Beyond it a number is no line."""
 

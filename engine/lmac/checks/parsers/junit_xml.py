@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NoReturn
 from xml.parsers import expat
 
-from lmac.checks.said import MOST_FINDINGS, Ran, Said, Told, Unreadable, told
+from lmac.checks.said import MOST_BYTES, Ran, Said, Told, Unreadable, told
 
-MOST_BYTES = 8 * 2**20
 MOST_DEPTH = 20
 _NAME_CHARACTERS = 300
 _TEXT_CHARACTERS = 4000
@@ -37,13 +36,12 @@ def parse_junit_xml(ran: Ran) -> Said:
 
 
 class _Reader:
-    """What has been seen so far; holds one test case at a time."""
+    """What has been seen so far."""
 
     def __init__(self) -> None:
         self._path: list[str] = []
         self._cases = 0
-        self._faults = 0
-        self._kept: list[Told] = []
+        self._faults: list[Told] = []
         self._case = ""
         self._kind = ""
         self._words: list[str] = []
@@ -71,15 +69,11 @@ class _Reader:
     def end(self, name: str) -> None:
         self._path.pop()
         if name == "testcase" and self._kind:
-            self._faults += 1
-            if len(self._kept) < MOST_FINDINGS:
-                self._kept.append(told(self._case, None, self._kind, "".join(self._words)))
+            self._faults.append(told(self._case, None, self._kind, "".join(self._words)))
             self._kind = ""
 
     def said(self) -> Said:
-        return Said(
-            tuple(self._kept), self._cases, self._cases - self._faults, self._faults - len(self._kept)
-        )
+        return Said(tuple(self._faults), self._cases, self._cases - len(self._faults))
 
     def _open_case(self, attributes: dict[str, str]) -> None:
         if self._path.count("testcase") > 1:

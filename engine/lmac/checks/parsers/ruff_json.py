@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from lmac.checks.parsers.json_report import json_of, line_or_none
-from lmac.checks.said import MOST_FINDINGS, Ran, Said, Told, Unreadable, told
+from lmac.checks.said import Ran, Said, Told, Unreadable, told
 
 _HINTS = {"F821": " (define it, or import it from its module)"}
 
@@ -15,8 +13,7 @@ def parse_ruff_json(ran: Ran) -> Said:
     diagnostics = json_of(ran)
     if not isinstance(diagnostics, list):
         raise Unreadable("its report is no list")
-    kept = tuple(_told(diagnostic) for diagnostic in islice(diagnostics, MOST_FINDINGS))
-    return Said(kept, untold=len(diagnostics) - len(kept))
+    return Said(tuple(_told(diagnostic) for diagnostic in diagnostics))
 
 
 def _told(diagnostic: object) -> Told:

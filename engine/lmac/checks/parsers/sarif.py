@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from lmac.checks.parsers.json_report import json_of, line_or_none
-from lmac.checks.said import MOST_FINDINGS, Ran, Said, Told, Unreadable, told
+from lmac.checks.said import Ran, Said, Told, Unreadable, told
 
 _NO_FAULTS = frozenset({"pass", "notApplicable", "informational"})
 """Values of `kind` that name no fault; `open` and `review` leave it open, which is no pass."""
@@ -22,8 +21,7 @@ def parse_sarif(ran: Ran) -> Said:
         case _:
             raise Unreadable("its report is no SARIF 2.1.0 with a run")
     faults = [result for result in results if _kind(result) not in _NO_FAULTS]
-    kept = tuple(_told(fault) for fault in islice(faults, MOST_FINDINGS))
-    return Said(kept, passed=len(results) - len(faults), untold=len(faults) - len(kept))
+    return Said(tuple(_told(fault) for fault in faults), passed=len(results) - len(faults))
 
 
 def _results(run: object) -> Iterator[object]:
