@@ -80,6 +80,8 @@ class CheckResult:
     """Of the subject's files; only when it was asked for."""
     form: str = ""
     """Of an acceptance suite: how it met the files, as `checks.acceptance` names it."""
+    awaits: str = ""
+    """What would give the check something to judge; only when there was nothing."""
     answered_by_subject: int = 0
     """Comparisons, and sums, that an object of the judged files answered itself: its word."""
 

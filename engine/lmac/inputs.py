@@ -108,7 +108,8 @@ def load_suite_settings(folder: Path) -> SuiteSettings:
     path = folder / SUITE_SETTINGS_NAME
     if not path.exists():
         return SuiteSettings()
-    return validated(SuiteSettings, parse_yaml(read_text(path, "acceptance settings"), str(path)))
+    source = parse_yaml(read_text(path, "acceptance settings"), str(path))
+    return validated(SuiteSettings, source, "the README on acceptance suites")
 
 
 def load_config(path: Path | None, overrides: Iterable[str]) -> RunConfig:
@@ -129,12 +130,9 @@ def load_profile(name: str) -> ModelProfile:
     Raises:
         ConfigError: there is none, or it holds what no profile holds.
     """
-    shipped = shipped_folder("configs") / "models"
-    path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else shipped / f"{name}.yaml"
-    if path.parent == shipped and not path.is_file():
-        known = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-        raise ConfigError(f"model {name!r}: no such profile; shipped are {known}", "or name a profile's path")
-    return validated(ModelProfile, parse_yaml(read_text(path, "model profile"), str(path)))
+    path = _shipped_or_own(name, "models", "model", "profile")
+    source = parse_yaml(read_text(path, "model profile"), str(path))
+    return validated(ModelProfile, source, "the profiles of configs/models")
 
 
 def load_checks(config: RunConfig) -> CheckPlan:
@@ -149,13 +147,33 @@ def load_checks(config: RunConfig) -> CheckPlan:
 
 
 def _load_set(name: str) -> NamedSet:
+    path = _shipped_or_own(name, "checks", "checks", "check set")
+    source = parse_yaml(read_text(path, "check set"), str(path))
+    content = validated(CheckSet, source, "the sets of configs/checks")
+    for number, image in enumerate(content.images):
+        if not image.startswith("sha256:"):
+            _demand_image(source, number, image)
     shipped = shipped_folder("configs") / "checks"
-    path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else shipped / f"{name}.yaml"
-    if path.parent == shipped and not path.is_file():
-        known = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-        raise ConfigError(f"checks {name!r}: no such check set; shipped are {known}", "or name a set's path")
-    content = validated(CheckSet, parse_yaml(read_text(path, "check set"), str(path)))
     return NamedSet(name, path.resolve().parent == shipped.resolve(), content)
+
+
+def _demand_image(source: YamlSource, number: int, image: str) -> None:
+    try:
+        image_folder(image)
+    except ConfigError as error:
+        raise ConfigError(f"{source.place(('images', number))}: {error.message}", error.next_step) from error
+
+
+def _shipped_or_own(name: str, folder: str, key: str, what: str) -> Path:
+    """The file of a shipped name, or the path of a user's own."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return Path(name)
+    shipped = shipped_folder("configs") / folder
+    path = shipped / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+        raise ConfigError(f"{key} {name!r}: no such {what}; shipped are {known}", f"or name a {what}'s path")
+    return path
 
 
 def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | None:

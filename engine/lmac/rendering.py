@@ -16,8 +16,6 @@ WHERE_CHARACTERS = 200
 OTHER_PLACES = 6
 """Places at which the same fault is named."""
 
-NO_TESTS = "there are none; write pytest functions named test_... in a file named test_....py"
-
 CLAIMED = "claimed by the tests' own process"
 
 FINDING_CHARACTERS = 1200
@@ -69,8 +67,10 @@ def _line(result: CheckResult) -> str:
         case Verdict.BROKEN_OFF:
             said = f"{result.verdict.value}: {in_words(result.ending)}"
         case Verdict.NOTHING_TO_JUDGE:
-            said = NO_TESTS if result.check == "tests" else "there is nothing to check"
-        case Verdict.PASSED | Verdict.FAILED | Verdict.NOT_APPLICABLE:
+            said = result.awaits or "there is nothing to check"
+        case Verdict.NOT_APPLICABLE:
+            said = f"{result.verdict.value}: {result.awaits}" if result.awaits else result.verdict.value
+        case Verdict.PASSED | Verdict.FAILED:
             said = result.verdict.value
     counts = []
     if result.check in ("tests", "acceptance") and (result.passed_count or result.failed_count):

@@ -74,8 +74,11 @@ def parse_yaml(text: str, name: str) -> YamlSource:
     return YamlSource(name, content, lines)
 
 
-def validated(model: type[M], source: YamlSource) -> M:
+def validated(model: type[M], source: YamlSource, example: str = "configs/default.yaml") -> M:
     """The document as a model.
+
+    Args:
+        example: A file that shows what such a document holds.
 
     Raises:
         ConfigError: it does not fit; all faults are named, the first ones first.
@@ -84,7 +87,7 @@ def validated(model: type[M], source: YamlSource) -> M:
         return model.model_validate(source.content)
     except ValidationError as error:
         faults = [_fault(source, fault, model) for fault in error.errors(include_url=False)]
-        raise ConfigError("\n".join(faults), "correct the value, or see configs/default.yaml") from error
+        raise ConfigError("\n".join(faults), f"correct the value, or see {example}") from error
 
 
 def override(source: YamlSource, assignment: str) -> YamlSource:
@@ -173,11 +176,18 @@ def _known_keys(model: type[BaseModel], at: Sequence[str | int]) -> list[str]:
     schema = model.model_json_schema()
     level = schema
     for key in at:
-        level = level.get("properties", {}).get(key, {})
+        level = level.get("items", {}) if isinstance(key, int) else _below(level, key)
         reference = next((part["$ref"] for part in (level, *level.get("anyOf", ())) if "$ref" in part), None)
         if reference:
             level = schema["$defs"][reference.rsplit("/", 1)[1]]
     return list(level.get("properties", {}))
+
+
+def _below(level: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The schema of a key's value: of a named key, or of any key of a mapping."""
+    named = level.get("properties", {}).get(key)
+    other = level.get("additionalProperties")
+    return named if named is not None else other if isinstance(other, dict) else {}
 
 
 def _shown(at: Place, value: object) -> str:

@@ -33,6 +33,7 @@ checks:
     gates: true
   - name: annotations
     command: [ruff, check, --isolated, --no-cache, --select, "{rules}", --output-format, sarif, .]
+    files: ["*.py"]
     parser: sarif
     severity: advisory
     usage_exit_codes: [2]
@@ -44,7 +45,7 @@ checks:
     optional: true
     wall_seconds: 20
   - name: own-script
-    command: [./check.sh]
+    command: [sh, check.sh]
     files: ["check.sh"]
     optional: true
     parser: exit_code
@@ -113,10 +114,31 @@ def test_a_report_that_was_never_written_or_is_a_link_is_no_pass(stage: CheckSta
         assert (result.verdict, result.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
 
 
-def test_a_program_of_the_store_that_cannot_be_run_is_no_pass(stage: CheckStage) -> None:
-    assert (
-        stage.result({**GOOD, "check.sh": "#!/bin/sh\nexit 0\n"}, "own-script").verdict is not Verdict.PASSED
-    )
+def test_a_script_of_the_store_is_judged_by_its_exit_code(stage: CheckStage) -> None:
+    good = stage.result({**GOOD, "check.sh": "exit 0\n"}, "own-script")
+    bad = stage.result({**GOOD, "check.sh": "echo no; exit 3\n"}, "own-script")
+
+    assert (good.verdict, bad.verdict) == (Verdict.PASSED, Verdict.FAILED)
+    assert bad.findings[0].text == "no"
+
+
+@pytest.mark.parametrize("files", [{}, {"a.txt": "x"}], ids=["none", "no Python"])
+def test_a_store_without_files_for_any_check_is_not_green(stage: CheckStage, files: dict[str, str]) -> None:
+    report = stage.report(files)
+
+    assert not report.green
+    assert report.results[0].verdict is Verdict.NOTHING_TO_JUDGE
+
+
+@pytest.mark.parametrize("check", ["lint", "types"])
+def test_tools_that_tell_of_no_file_pass_no_store_without_one(
+    engine: Engine, image_id: str, check: str
+) -> None:
+    checks = load_checks(RunConfig()).checks
+    only = tuple(one for one in checks if one.name == check)
+    with check_stage(engine, image_id, only) as stage:
+        assert stage.result({"a.txt": "x"}, check).verdict is Verdict.NOTHING_TO_JUDGE
+        assert stage.result({"a.py": "x: int = 1\n"}, check).verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize(
@@ -133,7 +155,7 @@ def test_a_tool_that_cannot_start_is_a_fault_of_the_entry(
     path = tmp_path / "own.yaml"
     path.write_text(
         "images: [python]\nchecks:\n"
-        f"  - {{name: mine, command: {command}, parser: exit_code, usage_exit_codes: [2]}}\n"
+        f"  - {{name: mine, command: {command}, files: [a.py], parser: exit_code, usage_exit_codes: [2]}}\n"
     )
     with (
         check_stage(engine, image_id, load_checks(RunConfig(checks=(str(path),))).checks) as stage,
@@ -161,5 +183,7 @@ def test_every_shipped_entry_names_a_tool_that_its_images_hold(engine: Engine, p
 
 def test_every_check_of_the_shipped_sets_is_made_from_its_entry() -> None:
     for path in SHIPPED:
-        checks = load_checks(RunConfig(checks=(path.stem,))).checks
+        # Texts alone hold no check that has to pass.
+        names = ("python", "text") if path.stem == "text" else (path.stem,)
+        checks = load_checks(RunConfig(checks=names)).checks
         assert all(isinstance(check, CommandCheck) or check.name == "tests" for check in checks)

@@ -8,7 +8,7 @@ import pytest
 
 from check_stage import CheckStage, check_stage
 from lmac.config import RunConfig
-from lmac.evaluation import Verdict
+from lmac.evaluation import CheckResult, Verdict
 from lmac.inputs import load_checks
 from lmac_sandbox import Ending, Engine
 
@@ -49,8 +49,45 @@ def test_what_does_not_parse_is_named_and_nothing_else_runs(stage: CheckStage) -
 
     assert [result.check for result in report.results] == ["syntax"]
     assert report.results[0].verdict is Verdict.FAILED
-    assert report.results[0].findings[0].where == "lib/bad.mjs"
+    assert report.results[0].findings[0].where == "lib/bad.mjs:1"
     assert "SyntaxError" in report.results[0].findings[0].text
+
+
+KINDS = {
+    "a module by name": ({"a.mjs": "import x from 'y';\nawait x;\n"}, True),
+    "a module by its package": ({"package.json": '{"type": "module"}', "lib/a.js": "export let a;\n"}, True),
+    "the nearest package": (
+        {"package.json": '{"type": "module"}', "lib/package.json": "{}", "lib/a.js": "export let a;\n"},
+        False,
+    ),
+    "no module by name": ({"package.json": '{"type": "module"}', "a.cjs": "return;\n"}, True),
+    "no module by default": ({"a.js": "export let a;\n"}, False),
+    "a package of its own": (
+        {"package.json": '{"type": "module"}', "node_modules/a.js": "return;\n"},
+        True,
+    ),
+    "what a shell reads first": ({"a.js": "#!/usr/bin/node\nreturn;\n", "b.mjs": "#!/x\nlet b;\n"}, True),
+    "a byte order mark": ({"a.js": "\ufefflet a;\n"}, True),
+    "a broken package": ({"package.json": "{", "a.js": "let a;\n"}, False),
+    "a function that ends early": ({"a.js": "}); process.exit(0); (() => {\n"}, False),
+    "strict where modules are": ({"a.mjs": "with (a) {}\n"}, False),
+    "deep nesting": ({"a.js": "[" * 200_000}, False),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_file_is_parsed_as_what_node_takes_it_for(stage: CheckStage, kind: str) -> None:
+    files, parses = KINDS[kind]
+
+    assert stage.result(files, "syntax").verdict is (Verdict.PASSED if parses else Verdict.FAILED)
+
+
+def test_many_files_are_parsed_by_one_node(stage: CheckStage) -> None:
+    result = stage.result({f"lib/m{number}.js": SUM for number in range(150)}, "syntax")
+
+    assert (result.verdict, result.passed_count) == (Verdict.PASSED, 150)
+    # A start of node for each file takes forty times as long.
+    assert result.seconds < 8
 
 
 def test_the_syntax_check_executes_nothing(stage: CheckStage) -> None:
@@ -74,18 +111,36 @@ NOT_PASSED = {
     "left without a word": ("test('a', () => { process.reallyExit(0); });", "never run: a"),
     "killed": ("test('a', () => { process.kill(process.pid, 'SIGKILL'); });", "SIGKILL"),
     "never called": ("if (false) test('a', () => {});\ntest('b', () => {});", "never run: a"),
+    "a second of one name": (
+        "test('a', () => {});\nif (false) test('a', () => assert.fail('no'));",
+        "never run: a",
+    ),
     "promise without end": ("test('a', () => new Promise(() => {}));", "a"),
     "no test within": ("// only a comment", "without telling of a test"),
     "printed": ("console.log('TAP version 13\\nok 1 - a\\n1..1');", "without telling of a test"),
 }
 
 
+@pytest.fixture(scope="module")
+def all_that_do_not_pass(stage: CheckStage) -> CheckResult:
+    files = {f"{name.replace(' ', '_')}.test.js": f"{HEAD}{body}\n" for name, (body, _) in NOT_PASSED.items()}
+    return stage.result({**GOOD, **files}, "tests")
+
+
 @pytest.mark.parametrize("name", NOT_PASSED)
-def test_a_test_that_did_not_pass_is_never_a_pass(stage: CheckStage, name: str) -> None:
-    body, said = NOT_PASSED[name]
+def test_a_test_that_did_not_pass_is_never_a_pass(all_that_do_not_pass: CheckResult, name: str) -> None:
+    place, said = f"{name.replace(' ', '_')}.test.js", NOT_PASSED[name][1]
+    own = [one for one in all_that_do_not_pass.findings if one.where.startswith(f"{place}:")]
+
+    assert all_that_do_not_pass.verdict is Verdict.FAILED
+    assert any(said in finding.text for finding in own if finding.blocking), all_that_do_not_pass.findings
+
+
+def test_one_failing_file_is_enough(stage: CheckStage) -> None:
+    body, said = NOT_PASSED["exit before any"]
     result = stage.result({**GOOD, "other.test.js": f"{HEAD}{body}\n"}, "tests")
 
-    assert result.verdict in (Verdict.FAILED, Verdict.BROKEN_OFF)
+    assert result.verdict is Verdict.FAILED
     assert any(said in finding.text for finding in result.findings), result.findings
 
 

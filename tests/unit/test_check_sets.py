@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lmac.checks import CommandCheck
+from lmac.checks import CommandCheck, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.evaluation import Verdict
@@ -16,7 +17,7 @@ from lmac.inputs import load_checks
 from lmac.shipped import shipped_folder
 from lmac_sandbox import Reuse
 
-ENTRY: dict[str, Any] = {"name": "mine", "command": ["/usr/bin/true"], "parser": "exit_code"}
+ENTRY: dict[str, Any] = {"name": "mine", "command": ["/usr/bin/true"], "files": ["*"], "parser": "exit_code"}
 SHIPPED = sorted(path.stem for path in (shipped_folder("configs") / "checks").glob("*.yaml"))
 
 
@@ -32,7 +33,11 @@ def planned(*sets: str, **config: Any) -> Any:
 
 def test_the_shipped_sets_are_python_javascript_and_text() -> None:
     assert SHIPPED == ["javascript", "python", "text"]
-    assert [planned(name).image for name in SHIPPED] == ["node", "python", "python"]
+    assert [planned(*names).image for names in (["javascript"], ["python"], ["python", "text"])] == [
+        "node",
+        "python",
+        "python",
+    ]
 
 
 def test_sets_share_the_first_image_that_suits_them_all() -> None:
@@ -42,10 +47,49 @@ def test_sets_share_the_first_image_that_suits_them_all() -> None:
 
 
 def test_sets_without_a_common_image_are_refused_by_name(tmp_path: Path) -> None:
-    ruby = written(tmp_path, ENTRY, images=["ruby"])
-    with pytest.raises(ConfigError, match=r"python needs python; .*own\.yaml needs ruby"):
-        planned("python", ruby)
-    assert planned("python", ruby, image="python").image == "python"
+    own = written(tmp_path, ENTRY, images=["node"])
+    with pytest.raises(ConfigError, match=r"python needs python; .*own\.yaml needs node"):
+        planned("python", own)
+    assert planned("python", own, image="python").image == "python"
+
+
+def test_an_image_that_is_not_there_is_named_with_its_place(tmp_path: Path) -> None:
+    own = written(tmp_path, ENTRY, images=["python", "pyhton"])
+    with pytest.raises(ConfigError, match=r"own\.yaml, line \d+, key `images\.1`: image 'pyhton': no such"):
+        planned(own)
+
+
+def test_a_run_needs_a_check_that_has_to_pass(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"key `checks`: text: every check is `optional` \(text\)"):
+        planned("text")
+    assert planned("text", written(tmp_path, ENTRY)).image == "python"
+
+
+def test_rules_of_a_pytest_session_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"key `rules\.tests`: a pytest session has no rules"):
+        planned("python", rules={"tests": {"blocking": ["x"]}})
+
+
+def test_rules_of_a_run_stand_in_place_of_those_of_the_entry() -> None:
+    plan = planned("python", rules={"lint": {"blocking": ["E9"]}})
+    (lint,) = (check for check in plan.checks if check.name == "lint")
+
+    assert isinstance(lint, CommandCheck)
+    assert (lint.definition.rules.blocking, lint.definition.rules.advisory) == (("E9",), ())
+
+
+def test_a_test_session_is_journalled_with_all_that_its_entry_says(tmp_path: Path) -> None:
+    entry = {"name": "mine", "program": "pytest", "parser": "pytest_events", "wall_seconds": 7}
+    (check,) = planned(written(tmp_path, entry)).checks
+
+    assert described(check) == {
+        "program": "pytest",
+        "name": "mine",
+        "wall_seconds": 7,
+        "gates": False,
+        "reuse": "single-use",
+        "measures_coverage": False,
+    }
 
 
 def test_two_checks_of_one_name_are_refused() -> None:
@@ -81,12 +125,27 @@ def test_the_grade_run_is_for_shipped_sets(tmp_path: Path) -> None:
 
 def test_no_shipped_entry_that_executes_generated_code_has_the_grade_run() -> None:
     for name in SHIPPED:
-        for check in planned(name).checks:
+        for check in planned(*(("python", name) if name == "text" else (name,))).checks:
             assert (check.reuse is Reuse.SINGLE_USE) == (check.name == "tests")
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown key": ({"sevrity": "blocking"}, r"checks\.0\.sevrity`: there is no such key"),
+    "unknown key": (
+        {"sevrity": "blocking"},
+        r"checks\.0\.sevrity`: there is no such key; did you mean `severity`\?",
+    ),
+    "unknown key of rules": (
+        {"rules": {"blockng": ["E9"]}},
+        r"rules\.blockng`: there is no such key; did you mean `blocking`",
+    ),
+    "rules of pytest": (
+        {"command": [], "files": [], "program": "pytest", "parser": "pytest_events", "rules": {}},
+        "`rules` has no meaning for the program pytest",
+    ),
+    "exit codes of a program": (
+        {"command": [], "program": "text", "parser": "faults_json", "exit_codes": [0]},
+        "`exit_codes` has no meaning for the program text",
+    ),
     "unknown parser": ({"parser": "tap"}, r"checks\.0\.parser`.*'tap'"),
     "unknown severity": ({"severity": "fatal"}, r"checks\.0\.severity`.*'fatal'"),
     "a shell line": ({"command": "make test"}, r"checks\.0\.command`.*'make test'"),
@@ -101,6 +160,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a taken name": ({"name": "acceptance"}, "the name 'acceptance' is taken"),
     "a name with a line": ({"name": "a\nb"}, r"checks\.0\.name`"),
     "an argument with NUL": ({"command": ["a\0"]}, r"checks\.0\.command\.0`"),
+    "a program of the store": (
+        {"command": ["./check.sh"]},
+        r"checks\.0`: `command` starts \./check\.sh.*\[sh, check\.sh\]",
+    ),
+    "an exit code of nothing": ({"files": []}, r"checks\.0`: `files` is missing: exit_code tells of no file"),
+    "a report of nothing": ({"files": [], "parser": "sarif"}, "`files` is missing: sarif tells of no file"),
     "files for {file} missing": (
         {"command": ["x", "{file}"]},
         "`each_file` and {file} in the command go together",
@@ -114,7 +179,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"command": ["x", "{file}", "{report}"], "each_file": True, "files": ["*"]},
         "{report} is for a command that runs once",
     ),
-    "optional without files": ({"optional": True}, "`optional` needs `files`"),
+    "optional without files": (
+        {"optional": True, "files": [], "parser": "junit_xml"},
+        "`optional` needs `files`",
+    ),
     "optional gate": ({"optional": True, "files": ["*"], "gates": True}, "such a check cannot gate"),
     "a pattern that climbs": ({"files": ["/etc/*"]}, r"checks\.0\.files\.0`"),
     "no time": ({"wall_seconds": 0}, r"checks\.0\.wall_seconds`.*0"),
@@ -133,6 +201,7 @@ def test_an_entry_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path, 
     with pytest.raises(ConfigError, match=said) as error:
         planned(written(tmp_path, {**ENTRY, **changes}))
     assert "own.yaml, line" in error.value.message
+    assert "configs/checks" in (error.value.next_step or "")
 
 
 def test_a_set_needs_checks_images_and_single_names(tmp_path: Path) -> None:
@@ -151,7 +220,7 @@ def test_a_user_s_own_entry_becomes_a_check_as_it_is(tmp_path: Path) -> None:
 
     assert isinstance(check, CommandCheck)
     assert (check.name, check.gates, check.reuse) == ("mine", True, Reuse.SINGLE_USE)
-    assert (check.job().argv, check.job().wall_seconds) == (("/usr/bin/true",), 3)
+    assert (json.loads(check.job().argv[-1])["command"], check.job().wall_seconds) == (["/usr/bin/true"], 3)
 
 
 def test_the_default_run_judges_by_the_python_set() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job_results import Event, collected, finished, job_result, of_test
+from job_results import Event, collected, finished, job_result, of_test, ran
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, TestCheck
 from lmac.checks.session import MOST_FINDINGS, MOST_TESTS, canonical
 from lmac.config import RunConfig
@@ -25,8 +25,8 @@ SHIPPED = {check.name: check for check in load_checks(RunConfig()).checks}
 SARIF = '{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "ty"}}, "results": []}]}'
 CLEAN: dict[str, tuple[Check, JobResult]] = {
     "syntax": (SHIPPED["syntax"], job_result('{"files": 2, "faults": []}')),
-    "lint": (SHIPPED["lint"], job_result("[]")),
-    "types": (SHIPPED["types"], job_result(SARIF)),
+    "lint": (SHIPPED["lint"], ran("[]")),
+    "types": (SHIPPED["types"], ran(SARIF)),
     "tests": (TestCheck(), job_result(events=CLEAN_SESSION)),
     "acceptance": (AcceptanceCheck(), job_result(events=CLEAN_SESSION)),
 }
@@ -101,9 +101,10 @@ def test_an_exit_code_that_disagrees_is_no_pass(name: str, exit_code: int) -> No
     "stdout", ["", "null", "{}", "[{}]", "[[]]", "{", '{"files": 1}', "[" * 100_000, "Traceback", "[] []"]
 )
 def test_an_answer_of_another_form_is_incomplete(name: str, stdout: str) -> None:
-    judged = CLEAN[name][0].judge(job_result(stdout))
-
-    assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
+    check = CLEAN[name][0]
+    for result in (job_result(stdout), *([] if name == "syntax" else [ran(stdout)])):
+        judged = check.judge(result)
+        assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
 
 
 @pytest.mark.parametrize("name", ["syntax", "lint", "types"])
@@ -322,7 +323,9 @@ def test_printed_output_of_a_session_counts_for_nothing() -> None:
         "1 passed in 0.01s\n" + json.dumps(CLEAN_SESSION[1]), events=(finished(5),), exit_code=5
     )
 
-    assert TestCheck().judge(result).verdict is Verdict.NOTHING_TO_JUDGE
+    judged = TestCheck().judge(result)
+    assert judged.verdict is Verdict.NOTHING_TO_JUDGE
+    assert "pytest functions named test_" in judged.awaits
 
 
 def test_a_failure_s_text_is_the_same_in_every_run() -> None:
@@ -357,7 +360,7 @@ def linted(*codes: str | None, check: Check | None = None) -> CheckResult:
         {"code": code, "filename": "/scratch/subject/pkg/a.py", "message": "said", "location": {"row": 7}}
         for code in codes
     ]
-    return (check or SHIPPED["lint"]).judge(job_result(json.dumps(found)))
+    return (check or SHIPPED["lint"]).judge(ran(json.dumps(found)))
 
 
 def test_lint_fails_on_what_blocks_and_passes_with_remarks() -> None:
@@ -397,7 +400,7 @@ def test_of_two_rules_that_fit_the_longer_one_counts(
 
 def test_rules_that_ruff_does_not_know_are_a_fault_of_the_config() -> None:
     with pytest.raises(SandboxFailure, match="XYZ") as error:
-        SHIPPED["lint"].judge(job_result(stderr="error: invalid value 'XYZ'", exit_code=2))
+        SHIPPED["lint"].judge(ran(stderr="error: invalid value 'XYZ'", exit_code=2))
 
     assert "rules.lint" in error.value.next_step
 

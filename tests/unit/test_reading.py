@@ -320,6 +320,7 @@ def test_calls_that_end_the_session_are_named(source: str) -> None:
         ("# ruff: noqa: F401", False),
         ("# type: ignore", True),
         ("# type: ignore[attr-defined]", False),
+        ("# ty: ignore[invalid-return-type]", True),
         ("# pragma: no cover", True),
         ("# pylint: disable=all", True),
         ("# pylint: disable=invalid-name", False),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Report, Verdict
-from lmac.rendering import FINDING_CHARACTERS, NO_TESTS, render_report, untrusted
+from lmac.rendering import FINDING_CHARACTERS, render_report, untrusted
 from lmac_sandbox import Ending
 
 MARKS = [
@@ -97,10 +98,18 @@ def test_where_no_test_ran_the_remarks_say_why() -> None:
     assert "tests: test_a.py:1: switched off" in render_report(Report("d", (result,)), 1000)
 
 
-def test_absent_tests_are_told_how_to_write_them() -> None:
-    result = CheckResult("tests", Verdict.NOTHING_TO_JUDGE, Ending.EXITED)
+@pytest.mark.parametrize(
+    ("verdict", "awaits", "said"),
+    [
+        (Verdict.NOTHING_TO_JUDGE, "there is no file *.py", "tests: there is no file *.py"),
+        (Verdict.NOTHING_TO_JUDGE, "", "tests: there is nothing to check"),
+        (Verdict.NOT_APPLICABLE, "there is no file *.md", "tests: not applicable: there is no file *.md"),
+    ],
+)
+def test_a_check_without_files_says_what_it_awaits(verdict: Verdict, awaits: str, said: str) -> None:
+    result = CheckResult("tests", verdict, Ending.EXITED, awaits=awaits)
 
-    assert render_report(Report("d", (result,)), 1000) == f"tests: {NO_TESTS}"
+    assert render_report(Report("d", (result,)), 1000) == said
 
 
 def test_a_long_failure_keeps_its_head_and_more_of_its_tail() -> None:

@@ -26,6 +26,12 @@ from lmac_sandbox import Ending, Job, JobResult, Reuse
 
 CANNOT_START = 127
 """By which `matching` says that there is no such command."""
+_AWAITED: Mapping[Program | None, str] = {
+    Program.SYNTAX: "there is no file *.py",
+    Program.NODE_SYNTAX: "there is no file *.js, *.mjs or *.cjs",
+    Program.NODE_TESTS: "there are none; call test(...) of node:test in a file named ....test.js",
+}
+"""What programs that know their files themselves wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +59,13 @@ class CommandCheck:
             return self._own_job("text", {"files": definition.files, **options})
         if definition.program is not None:
             return self._own_job(definition.program.value)
-        if self._is_wrapped():
-            order: dict[str, object] = {"files": definition.files or ("*",), "command": self._command()}
-            order |= {"each_file": definition.each_file, "report": definition.writes_report}
-            return self._own_job("matching", order)
-        return Job(self._command(), wall_seconds=definition.wall_seconds)
+        order: dict[str, object] = {"files": definition.files or ("*",), "command": self._command()}
+        order |= {"each_file": definition.each_file, "report": definition.writes_report}
+        return self._own_job("matching", order)
 
     def judge(self, result: JobResult) -> CheckResult:
         if result.ending is not Ending.EXITED:
-            if result.ending is Ending.REJECTED and not self._is_of_the_store():
+            if result.ending is Ending.REJECTED:
                 # The image's fault or the entry's, never the model's: it could correct nothing.
                 raise self._wrong_entry("cannot be started", result.stderr.text())
             return broken_off(self.name, result)
@@ -80,29 +84,20 @@ class CommandCheck:
         arguments = () if order is None else (json.dumps(order),)
         return Job.own(program, arguments, wall_seconds=self.definition.wall_seconds)
 
-    def _is_wrapped(self) -> bool:
-        """Whether our program `matching` runs the command and tells of it."""
-        return bool(self.definition.command) and bool(self.definition.files or self.definition.writes_report)
-
-    def _is_of_the_store(self) -> bool:
-        """Whether the command names a program that the model has to write first."""
-        program = self.definition.command[0] if self.definition.command else ""
-        return "/" in program and not program.startswith("/")
-
     def _runs(self, result: JobResult) -> list[Ran]:
-        """The tool's own runs: one, or those that `matching` tells of."""
+        """The runs of the tool that `matching` tells of, none without a file; of our own programs the one."""
         stdout, stderr = (stream.head + stream.tail for stream in (result.stdout, result.stderr))
         ran = Ran(result.exit_code or 0, stdout, stderr, bool(result.stdout.tail))
-        if not self._is_wrapped():
+        if self.definition.program is not None:
             return [ran]
-        if ran.exit_code == CANNOT_START and not self._is_of_the_store():
+        if ran.exit_code == CANNOT_START:
             raise self._wrong_entry("cannot be started", words_of(ran, 300))
         match json_of(ran):
             case {"files": int(files), "runs": list(runs)} if ran.exit_code == 0:
                 wanted = files if self.definition.each_file else min(files, 1)
                 if len(runs) == wanted and not isinstance(files, bool):
                     return [_ran(one) for one in runs]
-        raise Unreadable("the program that runs the command told nothing of it")
+        raise Unreadable(f"the program that runs the command told nothing of it (exit code {ran.exit_code})")
 
     def _read(self, ran: Ran) -> Said:
         definition = self.definition
@@ -141,7 +136,13 @@ class CommandCheck:
         if failed or any(each.judged is None or each.judged > 0 for each in said):
             return judged
         absent = Verdict.NOT_APPLICABLE if self.definition.optional else Verdict.NOTHING_TO_JUDGE
-        return replace(judged, verdict=absent)
+        return replace(judged, verdict=absent, awaits=self._awaits())
+
+    def _awaits(self) -> str:
+        program = self.definition.program
+        if program in _AWAITED:
+            return _AWAITED[program]
+        return f"there is no file {' or '.join(self.definition.files) or 'with a test'}"
 
     def _finding(self, one: Told) -> Finding:
         text = f"{one.rule} {one.text}" if one.rule and not one.text.startswith(one.rule) else one.text

@@ -43,7 +43,7 @@ class ParserName(StrEnum):
     SARIF = "sarif"
     JUNIT_XML = "junit_xml"
     FAULTS_JSON = "faults_json"
-    """The answer of `syntax` and `text`."""
+    """The answer of `syntax`, `node_syntax` and `text`."""
     NODE_EVENTS = "node_events"
     PYTEST_EVENTS = "pytest_events"
 
@@ -53,6 +53,7 @@ class Program(StrEnum):
 
     SYNTAX = "syntax"
     TEXT = "text"
+    NODE_SYNTAX = "node_syntax"
     NODE_TESTS = "node_tests"
     PYTEST = "pytest"
     """A session forked from the runner."""
@@ -61,10 +62,15 @@ class Program(StrEnum):
 PARSER_OF = {
     Program.SYNTAX: ParserName.FAULTS_JSON,
     Program.TEXT: ParserName.FAULTS_JSON,
+    Program.NODE_SYNTAX: ParserName.FAULTS_JSON,
     Program.NODE_TESTS: ParserName.NODE_EVENTS,
     Program.PYTEST: ParserName.PYTEST_EVENTS,
 }
 """Each of our programs speaks one form."""
+
+
+_COUNTS_NO_FILES = frozenset({ParserName.EXIT_CODE, ParserName.RUFF_JSON, ParserName.SARIF})
+"""Forms that do not say how much was looked at: an empty store has no fault either."""
 
 
 class Severity(StrEnum):
@@ -149,14 +155,28 @@ class CheckDefinition(_Section):
             raise ValueError(f"the name {self.name!r} is taken")
         if bool(self.command) == bool(self.program):
             raise ValueError("name either `command` or `program`")
+        self._demand_effect()
         of_programs = set(PARSER_OF.values())
         if self.program is not None and self.parser is not PARSER_OF[self.program]:
             raise ValueError(f"the parser of {self.program} is {PARSER_OF[self.program]}")
         if self.program is None and self.parser in of_programs:
             raise ValueError(f"{self.parser} reads one of our own programs only")
+        if self.command and "/" in self.command[0] and not self.command[0].startswith("/"):
+            raise ValueError(
+                f"`command` starts {self.command[0]}, but no file of a store can be executed: "
+                f"name what reads it, [sh, {self.command[0].removeprefix('./')}]"
+            )
         self._demand_files()
         self._demand_rules()
         return self
+
+    def _demand_effect(self) -> None:
+        """Refuse keys that nobody reads."""
+        unread = {"exit_codes", "usage_exit_codes"} if self.program is not None else set[str]()
+        if self.program is Program.PYTEST:
+            unread |= {"rules", "severity"}
+        if given := sorted(unread & self.model_fields_set):
+            raise ValueError(f"`{given[0]}` has no meaning for the program {self.program}")
 
     def _demand_files(self) -> None:
         if self.program is Program.TEXT:
@@ -164,6 +184,10 @@ class CheckDefinition(_Section):
                 raise ValueError("`text` needs `files`")
         elif self.program is not None and self.files:
             raise ValueError(f"{self.program} knows its files itself")
+        if self.parser in _COUNTS_NO_FILES and not self.files:
+            raise ValueError(
+                f"`files` is missing: {self.parser} tells of no file, so an empty store would pass"
+            )
         if self.options is not None and self.program is not Program.TEXT:
             raise ValueError("`options` go with the program `text`")
         named = any(FILE_PLACE in argument for argument in self.command)

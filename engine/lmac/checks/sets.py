@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from lmac.checks.check import Check
 from lmac.checks.command_check import CommandCheck
@@ -48,7 +48,7 @@ def plan_checks(
 
     Raises:
         ConfigError: no image has the tools of all sets, two checks have one name, rules of a check that is
-            not there, or a set of a user's that claims the grade `run`.
+            not there or has none, a user's set that claims the grade `run`, or no check that has to pass.
     """
     chosen = tuple(sets)
     definitions: dict[str, tuple[str, CheckDefinition]] = {}
@@ -64,6 +64,14 @@ def plan_checks(
     if unknown := sorted(rules.keys() - definitions.keys()):
         known = ", ".join(sorted(definitions))
         raise ConfigError(f"key `rules.{unknown[0]}`: no such check; those of this run are {known}")
+    if all(check.optional for _, check in definitions.values()):
+        names = ", ".join(sorted(definitions))
+        sets_named = " and ".join(one.name for one in chosen)
+        raise ConfigError(
+            f"key `checks`: {sets_named}: every check is `optional` ({names}), so a store without their "
+            "files could never be completed",
+            "name another set beside, or a set of your own with a check that is not optional",
+        )
     ordered = sorted((check for _, check in definitions.values()), key=_may_execute)
     checks = tuple(_made(check, rules.get(check.name), measures_coverage) for check in ordered)
     return CheckPlan(image or _common_image(chosen), checks)
@@ -73,6 +81,8 @@ def described(check: Check) -> dict[str, object]:
     """The check as a journal holds it: its entry, as far as it has one."""
     if isinstance(check, CommandCheck):
         return check.definition.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(check, TestCheck):
+        return {"program": Program.PYTEST.value, **asdict(check)}
     return {"name": check.name}
 
 
@@ -103,6 +113,10 @@ def _may_execute(check: CheckDefinition) -> bool:
 
 def _made(definition: CheckDefinition, rules: Rules | None, measures_coverage: bool) -> Check:
     if definition.program is Program.PYTEST:
+        if rules is not None:
+            raise ConfigError(
+                f"key `rules.{definition.name}`: a pytest session has no rules", "leave the key out"
+            )
         return TestCheck(
             definition.wall_seconds,
             definition.name,
@@ -112,7 +126,7 @@ def _made(definition: CheckDefinition, rules: Rules | None, measures_coverage: b
         )
     if rules is None:
         return CommandCheck(definition)
-    changed = {**definition.model_dump(), "rules": rules.model_dump()}
+    changed = {**definition.model_dump(exclude_unset=True), "rules": rules.model_dump()}
     try:
         return CommandCheck(CheckDefinition.model_validate(changed))
     except ValueError as error:

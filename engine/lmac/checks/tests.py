@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmac.checks.session import judge_session
-from lmac.evaluation import CheckResult
+from lmac.evaluation import CheckResult, Verdict
 from lmac_sandbox import Job, JobResult, Reuse
+
+NO_TESTS = "there are none; write pytest functions named test_... in a file named test_....py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +32,5 @@ class TestCheck:
         return Job.pytest(arguments, wall_seconds=self.wall_seconds, measures_coverage=self.measures_coverage)
 
     def judge(self, result: JobResult) -> CheckResult:
-        return judge_session(self.name, result)
+        judged = judge_session(self.name, result)
+        return replace(judged, awaits=NO_TESTS) if judged.verdict is Verdict.NOTHING_TO_JUDGE else judged

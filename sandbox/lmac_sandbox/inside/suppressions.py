@@ -1,4 +1,4 @@
-"""Comments that silence a tool altogether, counted; those that name a rule are none of them."""
+"""Comments that silence a tool altogether, counted; of those that name a rule only ty's, which obeys them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _BLANKET = {
     "# ruff: noqa": re.compile(r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*(?![:\w])", re.IGNORECASE),
     "# noqa": re.compile(r"#\s*noqa\b(?!\s*:\s*[A-Z]+[0-9]+)", re.IGNORECASE),
     "# type: ignore": re.compile(r"#\s*type:\s*ignore\b(?!\s*\[)"),
+    "# ty: ignore": re.compile(r"#\s*ty:\s*ignore\b"),
     "# pragma: no cover": re.compile(r"#\s*pragma:\s*no\s*cover\b", re.IGNORECASE),
     "# pylint: disable=all": re.compile(r"#\s*pylint:\s*(?:disable\s*=\s*all\b|skip-file\b)"),
     "# mypy: ignore-errors": re.compile(r"#\s*mypy:\s*ignore-errors\b"),

@@ -1,4 +1,4 @@
-"""The answer of our own programs `syntax` and `text`: `{"files": n, "faults": [...]}`.
+"""The answer of our own programs `syntax`, `node_syntax` and `text`: `{"files": n, "faults": [...]}`.
 
 With faults that are left out it has `untold` too: their number by rule.
 """
@@ -26,10 +26,12 @@ def parse_faults_json(ran: Ran) -> Said:
 
 
 def _counts(untold: object) -> Mapping[str, int]:
-    counts = untold if isinstance(untold, dict) else {"": None}
-    if all(isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts.values()):
-        return counts
-    raise Unreadable("what its report leaves out has no number")
+    if not isinstance(untold, dict):
+        raise Unreadable("what its report leaves out has another form")
+    for count in untold.values():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise Unreadable("what its report leaves out has no number")
+    return untold
 
 
 def _told(fault: object) -> Told:
