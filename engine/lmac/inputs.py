@@ -22,6 +22,8 @@ TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
 SUITE_SETTINGS_NAME = "acceptance.yaml"
+_LANGUAGES = {"codebase": "python"}
+"""By domain: what its prompts and tools are made for."""
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
@@ -144,6 +146,23 @@ def load_checks(config: RunConfig) -> CheckPlan:
     return plan_checks(
         [_load_set(name) for name in config.checks], config.rules, config.image, config.tests.coverage
     )
+
+
+def demand_language(config: RunConfig) -> None:
+    """Refuse check sets of a language in which the run's domain tells no model to write.
+
+    Raises:
+        ConfigError: the set, its language and the domain's.
+    """
+    written = _LANGUAGES[config.domain]
+    for name in config.checks:
+        language = _load_set(name).content.language
+        if language not in (None, written):
+            raise ConfigError(
+                f"key `checks`: the set {name} judges {language}, and the domain {config.domain!r} has "
+                f"the model write {written}",
+                f"name sets for {written}, or for any language",
+            )
 
 
 def _load_set(name: str) -> NamedSet:

@@ -13,7 +13,7 @@ from lmac.checks import CommandCheck, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.evaluation import Verdict
-from lmac.inputs import load_checks
+from lmac.inputs import demand_language, load_checks
 from lmac.shipped import shipped_folder
 from lmac_sandbox import Reuse
 
@@ -63,6 +63,15 @@ def test_a_run_needs_a_check_that_has_to_pass(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"key `checks`: text: every check is `optional` \(text\)"):
         planned("text")
     assert planned("text", written(tmp_path, ENTRY)).image == "python"
+
+
+def test_a_run_is_not_judged_in_a_language_that_nobody_tells_the_model_to_write(tmp_path: Path) -> None:
+    own = written(tmp_path, ENTRY)
+    demand_language(RunConfig(checks=("python", "text", own)))
+    with pytest.raises(
+        ConfigError, match=r"set javascript judges javascript, and the domain 'codebase' .* python"
+    ):
+        demand_language(RunConfig(checks=("text", "javascript")))
 
 
 def test_rules_of_a_pytest_session_are_refused() -> None:

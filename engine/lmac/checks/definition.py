@@ -217,6 +217,8 @@ class CheckSet(_Section):
     images: tuple[ImageName, ...] = Field(min_length=1)
     """Shipped images, or ids, that hold its tools; the first that suits all sets of a run is taken."""
     checks: tuple[CheckDefinition, ...] = Field(min_length=1)
+    language: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9+-]{0,39}$")
+    """What the files have to be written in for these checks to pass; None: any."""
 
     @model_validator(mode="after")
     def _has_single_names(self) -> Self:

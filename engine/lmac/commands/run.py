@@ -19,6 +19,7 @@ from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.inputs import (
     cache_folder,
+    demand_language,
     load_checks,
     load_config,
     load_profile,
@@ -76,6 +77,7 @@ def _order(
     folder = Path(config.runs_folder) / (_checked_id(run_id) if run_id else _new_id(given.task.name))
     if os.path.lexists(folder):
         raise ConfigError(f"{folder} exists already", "choose another --id, or remove it")
+    demand_language(config)
     plan = load_checks(config)
     cache = cache_folder(environment)
     weights = resolve_weights(profile, cache)
