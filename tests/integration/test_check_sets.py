@@ -13,7 +13,7 @@ from lmac.checks import CheckSet, CommandCheck
 from lmac.checks.definition import Program
 from lmac.config import RunConfig
 from lmac.errors import SandboxFailure
-from lmac.evaluation import Verdict
+from lmac.evaluation import Finding, Verdict
 from lmac.inputs import load_checks
 from lmac.shipped import shipped_folder
 from lmac_sandbox import Ending, Engine
@@ -139,6 +139,18 @@ def test_tools_that_tell_of_no_file_pass_no_store_without_one(
     with check_stage(engine, image_id, only) as stage:
         assert stage.result({"a.txt": "x"}, check).verdict is Verdict.NOTHING_TO_JUDGE
         assert stage.result({"a.py": "x: int = 1\n"}, check).verdict is Verdict.PASSED
+
+
+def test_a_flood_of_unused_imports_blocks_nothing_and_hides_nothing(engine: Engine, image_id: str) -> None:
+    flood = "".join(f"import m{number}\n" for number in range(600))
+    lint = tuple(one for one in load_checks(RunConfig()).checks if one.name == "lint")
+    with check_stage(engine, image_id, lint) as stage:
+        untidy = stage.result({"a.py": flood}, "lint")
+        wrong = stage.result({"a.py": flood, "b.py": "print(nowhere)\n"}, "lint")
+
+    assert (untidy.verdict, untidy.failed_count) == (Verdict.PASSED, 0), untidy.findings[:1]
+    assert untidy.findings[-1] == Finding("", "and 100 more remarks", blocking=False)
+    assert (wrong.verdict, wrong.findings[0].where) == (Verdict.FAILED, "b.py:1")
 
 
 @pytest.mark.parametrize(
