@@ -7,6 +7,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lmac.journal import Journal, read_journal
 from lmac.messages import Usage
 from lmac.report.result import RunResult, write_result
 from lmac.transitions import Outcome
-from lmac_sandbox import Engine, open_holes, seccomp_digest
+from lmac_sandbox import Engine, StoreLimits, open_holes, seccomp_digest
 from scripted_runs import (
     DONE,
     GREEN_FILES,
@@ -34,13 +35,14 @@ from scripted_server import Says, ScriptedServer
 
 pytestmark = pytest.mark.engine
 
+HELD_BY_RUNNER = ("wall_seconds", "output_bytes", "kept_bytes", "events_bytes", "file_bytes", "open_files")
 SUITE = "from doubling import double\n\n\ndef test_it() -> None:\n    assert double(3) == 6\n"
 
 
 def write_config(folder: Path, profile: Path, image_id: str) -> None:
     """`config.yaml` of a run with small boxes."""
-    fields = {"model": str(profile), "image": image_id, "box": SMALL_BOX}
-    (folder / "config.yaml").write_text(json.dumps(fields), "utf-8")
+    config = {"model": str(profile), "image": image_id, "box": SMALL_BOX}
+    (folder / "config.yaml").write_text(json.dumps(config), "utf-8")
 
 
 def run_id() -> str:
@@ -373,8 +375,33 @@ def test_the_policy_is_printed_without_an_engine_and_says_what_a_config_asks_for
     assert policy["volume"] == {}
     assert policy["seccomp"]["digest"] == seccomp_digest()
     assert policy["seccomp_profile"]["defaultAction"] == "SCMP_ACT_ERRNO"
-    for words in ("NetworkMode       none", "no-new-privileges", seccomp_digest(), "io_uring_setup", "33"):
+    for words in ("network        none", "no-new-privileges", seccomp_digest(), "io_uring_setup", "33"):
         assert words in in_words.stdout
+
+
+def test_the_policy_holds_every_limit_of_jobs_and_store_and_the_grade_of_every_check(tmp_path: Path) -> None:
+    limits = {name: 1001 + number for number, name in enumerate(HELD_BY_RUNNER)}
+    order = [part for name, value in limits.items() for part in ("-k", f"box.{name}={value}")]
+    order += ["-k", "store.store_files=77", "-k", "evaluation.test_reuse=run"]
+
+    in_words = Shell(tmp_path).lmac("sandbox", "policy", *order)
+    policy = json.loads(Shell(tmp_path).lmac("sandbox", "policy", *order, "--json").stdout)
+
+    assert policy["job"].items() >= limits.items()
+    assert policy["store"].keys() >= {field.name for field in fields(StoreLimits)}
+    assert set(policy["tools_box"]["Cmd"]) - set(policy["box"]["Cmd"]) == {"without-sessions"}
+    assert policy["reuse"] == {
+        **dict.fromkeys(("syntax", "lint", "types", "tests"), "run"),
+        **dict.fromkeys(("acceptance", "run_program"), "single-use"),
+    }
+    for words in (
+        "1001 s",
+        "without-sessions",
+        "77, folders 77",
+        "syntax, lint, types, tests (serves the run",
+    ):
+        assert words in in_words.stdout
+    assert all(str(value) in in_words.stdout for value in limits.values())
 
 
 def test_what_a_config_names_cannot_steer_the_terminal_from_the_policy(tmp_path: Path) -> None:
