@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from lmac_sandbox import Ending, Reuse
 
@@ -69,9 +73,11 @@ class CheckResult:
     passed_count: int = 0
     """Tests, or files, that passed."""
     failed_count: int = 0
+    counts_tests: bool = False
+    """Whether what is counted are tests, and what they ran in told the counts."""
     seconds: float = 0.0
     claimed: bool = False
-    """Generated code ran in the very process that reported: what it says of itself is its claim."""
+    """Generated code ran in the very process that reported, or could steer it: its verdict is its claim."""
     reuse: Reuse = Reuse.SINGLE_USE
     """Grade of the box that it ran in."""
     tests: tuple[JudgedTest, ...] = ()
@@ -109,6 +115,20 @@ class Report:
     def result(self, check: str) -> CheckResult | None:
         """The verdict of the check of that name."""
         return next((result for result in self.results if result.check == check), None)
+
+
+@cache
+def _reader() -> TypeAdapter[CheckResult]:
+    return TypeAdapter(CheckResult)
+
+
+def read_check_result(fields: Mapping[str, Any]) -> CheckResult:
+    """A result as the journal holds it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _reader().validate_python(fields)
 
 
 def journalled(report: Report) -> dict[str, object]:

@@ -8,8 +8,10 @@ from typing import Any, TextIO
 
 import structlog
 
+from lmac.evaluation import read_check_result
 from lmac.journal import Event, Listener
 from lmac.printable import printable, reader_may_go
+from lmac.wording import worded
 
 Shown = Mapping[str, Any]
 
@@ -95,7 +97,8 @@ class _Progress:
             case "observation":
                 return _action(data)
             case "report" | "acceptance":
-                return {result["check"]: _verdict(result) for result in data["results"]}
+                results = map(read_check_result, data["results"])
+                return {result.check: worded(result) for result in results}
             case "instruction_end":
                 return {"end": data["end"]}
             case "restart" | "program_refused" | "model_error" | "retry" | "exported":
@@ -111,11 +114,3 @@ def _action(data: Shown) -> Shown:
     arguments = data["arguments"]
     path = {"path": arguments["path"]} if isinstance(arguments.get("path"), str) else {}
     return {"action": data["action"] or "none"} | path | ({} if data["ok"] else {"refused": True})
-
-
-def _verdict(result: Shown) -> str:
-    counts = f" {result['passed_count']}+/{result['failed_count']}-" if result["check"] != "lint" else ""
-    ending = f" ({result['ending']})" if result["verdict"] == "broken off" else ""
-    form = f" {result['form']}" if result.get("form") else ""
-    claimed = " claimed" if form and result["claimed"] else ""
-    return f"{result['verdict']}{ending}{counts}{form}{claimed}"

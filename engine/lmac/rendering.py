@@ -9,14 +9,13 @@ import re
 from collections.abc import Iterator
 
 from lmac.evaluation import CheckResult, Finding, Report, Verdict, in_words
+from lmac.wording import claim, counts
 
 _MARK = re.compile(r"<\s*(?:/\s*)?untrusted\s*>", re.IGNORECASE)
 
 WHERE_CHARACTERS = 200
 OTHER_PLACES = 6
 """Places at which the same fault is named."""
-
-CLAIMED = "claimed by the tests' own process"
 
 FINDING_CHARACTERS = 1200
 """Longest text of one finding: one failure whole says more than ten cut ones."""
@@ -72,16 +71,14 @@ def _line(result: CheckResult) -> str:
             said = f"{result.verdict.value}: {result.awaits}" if result.awaits else result.verdict.value
         case Verdict.PASSED | Verdict.FAILED:
             said = result.verdict.value
-    counts = []
-    if result.check in ("tests", "acceptance") and (result.passed_count or result.failed_count):
-        counts.append(f"{result.passed_count} passed, {result.failed_count} failed")
+    notes = [counts(result)] if counts(result) else []
     if result.claimed and result.verdict is Verdict.PASSED:
-        counts.append(CLAIMED)
+        notes.append(claim(result))
     if result.covered_percent is not None:
-        counts.append(f"{result.covered_percent} % of the lines run")
+        notes.append(f"{result.covered_percent} % of the lines run")
     if advisory:
-        counts.append(f"{advisory} remarks")
-    return f"{result.check}: {said}" + (f" ({'; '.join(counts)})" if counts else "")
+        notes.append(f"{advisory} remarks")
+    return f"{result.check}: {said}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _told(check: str, finding: Finding) -> str:

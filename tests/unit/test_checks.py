@@ -280,7 +280,15 @@ def test_a_session_is_claimed_and_tells_each_test_with_its_time() -> None:
     judged = session(of_test("t::a"), slow, of_test("t::b", "failed"))
 
     assert judged.claimed
+    assert judged.counts_tests
     assert judged.tests == (("t::b", "failed", 0.1), ("t::slow", "passed", 2.0), ("t::a", "passed", 0.1))
+
+
+def test_a_session_of_any_name_says_what_to_write_where_there_are_no_tests() -> None:
+    absent = TestCheck(name="unit").judge(job_result(events=(collected(), finished(5)), exit_code=5))
+
+    assert "pytest functions named test_" in absent.awaits
+    assert session(of_test("t::a")).awaits == ""
 
 
 def test_of_many_tests_the_most_telling_are_kept() -> None:

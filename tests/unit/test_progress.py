@@ -21,7 +21,11 @@ TESTS = {
     "ending": "timed_out",
     "passed_count": 1,
     "failed_count": 2,
+    "counts_tests": True,
+    "claimed": True,
+    "reuse": "run",
 }
+TYPES = {"check": "types", "verdict": "passed", "ending": "exited", "passed_count": 4}
 COURSE: list[tuple[str, Mapping[str, Any]]] = [
     ("run_opened", {"profile": {"name": "m"}, "image_id": "sha256:0123456789abcdef"}),
     ("program", {"instructions": [{"text": "Write it.", "files": []}, {"text": "Test it.", "files": []}]}),
@@ -30,7 +34,7 @@ COURSE: list[tuple[str, Mapping[str, Any]]] = [
     ("request", {"purpose": "turn", "estimated_tokens": 100}),
     ("reply", REPLY),
     ("observation", {"action": "write", "arguments": {"path": "a.py"}, "ok": False}),
-    ("report", {"results": [TESTS]}),
+    ("report", {"results": [TESTS, TYPES]}),
     ("restart", {"reason": "the window is full", "progress": "secret words"}),
     ("window", {"instruction": 0, "attempt": 1}),
     ("instruction_end", {"end": "completed"}),
@@ -59,7 +63,8 @@ def test_json_lines_are_bound_to_run_instruction_and_turn() -> None:
 def test_lines_for_people_say_what_was_judged_and_refused() -> None:
     text = "\n".join(shown(COURSE, as_json=False))
 
-    for part in ("broken off (timed_out) 1+/2-", "write", "refused", "attempt", "completed", "0123456789ab"):
+    said = "broken off: timed out (1 passed, 2 failed, claimed by the tests' own process, box of grade run)"
+    for part in (said, "types=passed", "write", "refused", "attempt", "completed", "0123456789ab"):
         assert part in text
     assert "secret words" not in text
     assert "decision" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,8 +26,9 @@ MARKS = [
 ]
 
 
-def failed(*findings: Finding, check: str = "tests") -> CheckResult:
-    return CheckResult(check, Verdict.FAILED, Ending.EXITED, findings, failed_count=len(findings))
+def failed(*findings: Finding) -> CheckResult:
+    count = len(findings)
+    return CheckResult("tests", Verdict.FAILED, Ending.EXITED, findings, failed_count=count, counts_tests=True)
 
 
 @given(st.text() | st.lists(st.sampled_from([*MARKS, "x", " "]), max_size=20).map("".join))
@@ -58,7 +60,8 @@ def test_a_report_stays_within_its_room_or_shows_one_finding(findings: list[Find
 def test_what_blocks_is_shown_and_remarks_are_counted() -> None:
     remark = Finding("a.py:1", "F401 unused", blocking=False)
     fault = Finding("a.py:2", "F821 undefined name x")
-    text = render_report(Report("d", (failed(remark, fault, check="lint"),)), 1000)
+    lint = CheckResult("lint", Verdict.FAILED, Ending.EXITED, (remark, fault), failed_count=1)
+    text = render_report(Report("d", (lint,)), 1000)
 
     assert text.splitlines()[0] == "lint: failed (1 remarks)"
     assert "a.py:2: F821 undefined name x" in text
@@ -83,11 +86,22 @@ def test_a_pass_that_its_own_process_claims_says_so_and_tells_no_times() -> None
     tests = (JudgedTest("t::a", "passed", 0.25),)
     coverage = (FileCoverage("a.py", 3, 1, (2,)),)
     result = CheckResult(
-        "tests", Verdict.PASSED, Ending.EXITED, (), 1, claimed=True, tests=tests, coverage=coverage
+        "unit",
+        Verdict.PASSED,
+        Ending.EXITED,
+        passed_count=1,
+        counts_tests=True,
+        claimed=True,
+        tests=tests,
+        coverage=coverage,
     )
+    tool = replace(result, check="mypy", counts_tests=False, coverage=())
 
     assert render_report(Report("d", (result,)), 1000) == (
-        "tests: passed (1 passed, 0 failed; claimed by the tests' own process; 66 % of the lines run)"
+        "unit: passed (1 passed, 0 failed; claimed by the tests' own process; 66 % of the lines run)"
+    )
+    assert render_report(Report("d", (tool,)), 1000) == (
+        "mypy: passed (claimed by a tool that the files may steer)"
     )
 
 

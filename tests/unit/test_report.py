@@ -23,7 +23,7 @@ from lmac.transitions import Outcome
 from lmac_sandbox import BadPath, Ending, PathRejected, Reuse, check_path
 from memory_keeper import MemoryKeeper
 
-GREEN = Report("d", (CheckResult("tests", Verdict.PASSED, Ending.EXITED, passed_count=3),))
+GREEN = Report("d", (CheckResult("tests", Verdict.PASSED, Ending.EXITED, passed_count=3, counts_tests=True),))
 RED = Report("d", (CheckResult("tests", Verdict.FAILED, Ending.EXITED, (Finding("t::a", "no"),), 2, 1),))
 RESULT = RunResult(
     run_id="r1",
@@ -147,7 +147,7 @@ def test_the_summary_names_claims_coverage_and_slow_tests() -> None:
     judged = replace(judged, claimed=True, tests=tests, coverage=(FileCoverage("a.py", 3, 1, (2,)),))
     text = render_summary(replace(RESULT, checks=Report("d", (judged,))))
 
-    assert "tests passed (3 passed, 0 failed, claimed), 66 % of lines run" in text
+    assert "tests passed (3 passed, 0 failed, claimed by the tests' own process, 66 % of lines run)" in text
     assert "slowest  t::slow 2.0 s\n" in text
     assert "slowest" not in render_summary(RESULT)
 
@@ -165,9 +165,12 @@ def test_a_result_keeps_each_test_and_its_time(tmp_path: Path) -> None:
 
 def test_the_summary_says_when_tests_ran_in_a_box_that_served_before() -> None:
     (tests,) = GREEN.results
-    reused = replace(RESULT, checks=Report("d", (replace(tests, reuse=Reuse.RUN),)))
+    lint = CheckResult("lint", Verdict.PASSED, Ending.EXITED, reuse=Reuse.RUN)
+    reused = replace(RESULT, checks=Report("d", (lint, replace(tests, reuse=Reuse.RUN))))
 
-    assert "grade `run`" in render_summary(reused)
+    assert "lint passed (box of grade run); tests passed (3 passed, 0 failed, box of grade run)" in (
+        render_summary(reused)
+    )
     assert "grade" not in render_summary(RESULT)
 
 

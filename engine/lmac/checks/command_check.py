@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from lmac.checks.check import broken_off
 from lmac.checks.definition import (
     RULES_PLACE,
+    TESTS_PARSERS,
     CheckDefinition,
     ParserName,
     Program,
@@ -129,7 +130,8 @@ class CommandCheck:
             findings,
             sum(each.passed for each in said),
             failed,
-            result.seconds,
+            counts_tests=self.definition.parser in TESTS_PARSERS,
+            seconds=result.seconds,
             # A tool that may run generated code, or be steered by it, passes on that code's word.
             claimed=self.reuse is Reuse.SINGLE_USE,
         )

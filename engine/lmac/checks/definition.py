@@ -72,6 +72,9 @@ PARSER_OF = {
 _COUNTS_NO_FILES = frozenset({ParserName.EXIT_CODE, ParserName.RUFF_JSON, ParserName.SARIF})
 """Forms that do not say how much was looked at: an empty store has no fault either."""
 
+TESTS_PARSERS = frozenset({ParserName.JUNIT_XML, ParserName.NODE_EVENTS, ParserName.PYTEST_EVENTS})
+"""What they count are tests."""
+
 
 class Severity(StrEnum):
     """What a finding is worth whose rule the entry does not name.

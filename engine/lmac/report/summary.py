@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from lmac.evaluation import CheckResult, Report
+from lmac.evaluation import Report
 from lmac.printable import printable
 from lmac.report.result import RunResult
-from lmac_sandbox import Reuse
+from lmac.wording import worded
 
 SLOW_SECONDS = 0.5
 SLOWEST = 3
@@ -55,15 +55,7 @@ def _outcome(result: RunResult) -> str:
 def _checks(report: Report | None) -> str:
     if report is None:
         return "the delivered files were not judged"
-    said = []
-    for result in report.results:
-        counted = result.check in ("tests", "acceptance")
-        counts = f"{result.passed_count} passed, {result.failed_count} failed" if counted else ""
-        notes = ", ".join(note for note in (counts, *how_judged(result)) if note)
-        covered = f", {result.covered_percent} % of lines run" if result.covered_percent is not None else ""
-        grade = " in a box of grade `run`" if counted and result.reuse is Reuse.RUN else ""
-        said.append(f"{result.check} {result.verdict.value}{f' ({notes})' if notes else ''}{covered}{grade}")
-    return "; ".join(said)
+    return "; ".join(f"{result.check} {worded(result)}" for result in report.results)
 
 
 def _slowest(report: Report | None) -> str:
@@ -71,16 +63,6 @@ def _slowest(report: Report | None) -> str:
     tests = [test for result in report.results for test in result.tests] if report else []
     slow = sorted((test for test in tests if test.seconds >= SLOW_SECONDS), key=lambda test: -test.seconds)
     return ", ".join(f"{test.id} {test.seconds:.1f} s" for test in slow[:SLOWEST])
-
-
-def how_judged(result: CheckResult) -> tuple[str, ...]:
-    """The form of an acceptance suite, and what of its verdict is the word of the judged files."""
-    answered = result.answered_by_subject
-    return (
-        result.form,
-        "claimed" if result.claimed else "",
-        f"{answered} comparisons answered by the judged files" if answered else "",
-    )
 
 
 def _tokens(result: RunResult) -> str:
