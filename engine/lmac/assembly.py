@@ -89,15 +89,21 @@ def start_sandbox(
     tools = sandbox.warm_box(sessions=False)
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
-    evaluator = Evaluator(sandbox.boxes, checks, tools, tests, listener=partial(_journal_job, journal))
+    evaluator = Evaluator(sandbox.boxes, checks, tools, tests, listener=partial(journal_job, journal))
     return RunSandbox(Workspace(FileStore(sandbox.store), evaluator), sandbox)
 
 
-def _journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:
-    """Keep the raw bytes of a job's streams; what is shown of them elsewhere is cut and cleaned."""
+def journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:
+    """Keep the raw bytes of a job's streams; what is shown of them elsewhere is cut and cleaned.
+
+    `streams` names, of each that is not empty, the sha256 of its head and, where it was cut, of its tail.
+    """
     outputs = {"stdout": result.stdout, "stderr": result.stderr, "subject": result.subject_output}
     streams = {
-        stream: {"sha256": journal.keep(output.head + output.tail), "total_bytes": output.total_bytes}
+        stream: {
+            "sha256": [journal.keep(part) for part in (output.head, output.tail) if part],
+            "total_bytes": output.total_bytes,
+        }
         for stream, output in outputs.items()
         if output is not None and output.total_bytes
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
 from lmac.errand import Errand, Grip
@@ -49,12 +49,6 @@ class JobListener(Protocol):
     def __call__(self, name: str, store_digest: str, result: JobResult) -> None: ...
 
 
-class _Judged(NamedTuple):
-    result: CheckResult
-    job: JobResult | None
-    """None when no box held out long enough to give one."""
-
-
 class Evaluator:
     """Runs checks in boxes. Source: L2MAC, Algorithm 1, line 5, and section 3.3.
 
@@ -82,22 +76,23 @@ class Evaluator:
     def evaluate(self, store_digest: str) -> Report:
         """Judge the store, which must be at `store_digest`.
 
-        Tools and tests work side by side; the report is the same as if the checks came one after the other.
+        Tools and tests work side by side, in grade `run` once the gates are open; the report is the same as
+        if the checks came one after the other. Of work that is broken off, every job that had ended is told.
 
         Raises:
             SandboxError: no box comes up.
             SandboxFailure: the store is not at that digest.
         """
-        tools = tuple(check for check in self._checks if self._source(check) is self._tools)
-        tests = tuple(check for check in self._checks if self._source(check) is not self._tools)
-        with Errand(lambda grip: self._results(store_digest, tests, grip)) as errand:
-            results = self._results(store_digest, tools, Grip())
-            if tests and not self._is_closed_before(tests[0], results):
-                results |= errand.result()
-        told = self._in_order(results)
-        for judged in told:
-            self._tell(judged.result.check, store_digest, judged.job)
-        return Report(store_digest, tuple(judged.result for judged in told))
+        ended: dict[str, JobResult] = {}
+        try:
+            results = self._in_order(self._all_results(store_digest, ended))
+        except BaseException:
+            for check in self._checks:
+                self._tell(check.name, store_digest, ended.get(check.name))
+            raise
+        for result in results:
+            self._tell(result.check, store_digest, ended.get(result.check))
+        return Report(store_digest, results)
 
     def accept(
         self,
@@ -146,20 +141,40 @@ class Evaluator:
     def _source(self, check: Check) -> BoxSource:
         return self._tools if check.reuse is Reuse.RUN else self._tests
 
-    def _results(self, store_digest: str, checks: tuple[Check, ...], grip: Grip) -> dict[str, _Judged]:
-        """Results by the check's name of checks of one source, up to the first that closes the gate."""
+    def _all_results(self, store_digest: str, ended: dict[str, JobResult]) -> dict[str, CheckResult]:
+        tools = tuple(check for check in self._checks if self._source(check) is self._tools)
+        tests = tuple(check for check in self._checks if self._source(check) is not self._tools)
+        # A box that is to serve again would be lost with tests that a closed gate calls off.
+        first = _up_to_the_last_gate(tools) if self._tests.reuse is Reuse.RUN else ()
+        results = self._results(store_digest, first, Grip(), ended)
+        if any(_closes_the_gate(check, results) for check in first):
+            return results
+        with Errand(lambda grip: self._results(store_digest, tests, grip, ended)) as errand:
+            results |= self._results(store_digest, tools[len(first) :], Grip(), ended)
+            if tests and not self._is_closed_before(tests[0], results):
+                results |= errand.result()
+        return results
+
+    def _results(
+        self, store_digest: str, checks: tuple[Check, ...], grip: Grip, ended: dict[str, JobResult]
+    ) -> dict[str, CheckResult]:
+        """Results by the check's name of checks of one source, up to the first that closes the gate.
+
+        Args:
+            ended: Gets each job's result by the check's name, before it is judged.
+        """
         if not checks:
             return {}
         source = self._source(checks[0])
 
-        def judged(box: EvaluationBox) -> dict[str, _Judged]:
-            results: dict[str, _Judged] = {}
+        def judged(box: EvaluationBox) -> dict[str, CheckResult]:
+            results: dict[str, CheckResult] = {}
             for place, check in enumerate(checks):
                 if place and checks[place - 1].reuse is not Reuse.RUN:
                     # What ran before may have rewritten the copy.
                     _demand_digest(box.snapshot(), store_digest)
-                job = box.run(check.job())
-                results[check.name] = _Judged(replace(check.judge(job), reuse=source.reuse), job)
+                ended[check.name] = box.run(check.job())
+                results[check.name] = replace(check.judge(ended[check.name]), reuse=source.reuse)
                 if _closes_the_gate(check, results):
                     break
             return results
@@ -167,23 +182,25 @@ class Evaluator:
         try:
             return _in_box(source, store_digest, judged, grip)
         except BoxBroken as error:
-            return {
-                check.name: _Judged(replace(_broken(check.name, error), reuse=source.reuse), None)
-                for check in checks
-            }
+            return {check.name: replace(_broken(check.name, error), reuse=source.reuse) for check in checks}
 
-    def _is_closed_before(self, check: Check, results: Mapping[str, _Judged]) -> bool:
+    def _is_closed_before(self, check: Check, results: Mapping[str, CheckResult]) -> bool:
         return any(_closes_the_gate(before, results) for before in self._checks[: self._checks.index(check)])
 
-    def _in_order(self, results: Mapping[str, _Judged]) -> tuple[_Judged, ...]:
+    def _in_order(self, results: Mapping[str, CheckResult]) -> tuple[CheckResult, ...]:
         """What checks one after the other would have given."""
         return tuple(
             results[check.name] for check in self._checks if not self._is_closed_before(check, results)
         )
 
 
-def _closes_the_gate(check: Check, results: Mapping[str, _Judged]) -> bool:
-    return check.gates and check.name in results and results[check.name].result.verdict is not Verdict.PASSED
+def _up_to_the_last_gate(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    last = max((number for number, check in enumerate(checks, 1) if check.gates), default=0)
+    return checks[:last]
+
+
+def _closes_the_gate(check: Check, results: Mapping[str, CheckResult]) -> bool:
+    return check.gates and check.name in results and results[check.name].verdict is not Verdict.PASSED
 
 
 def _in_box(source: BoxSource, store_digest: str, work: Callable[[EvaluationBox], T], grip: Grip) -> T:

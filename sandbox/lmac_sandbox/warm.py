@@ -30,7 +30,7 @@ class WarmBox:
         self._closed = False
 
     def __enter__(self) -> WarmBox:
-        threading.Thread(target=self._start_ahead, name="lmac-warm-box", daemon=True).start()
+        self._begin_start()
         return self
 
     def __exit__(
@@ -61,6 +61,7 @@ class WarmBox:
                 if box.is_broken:
                     self._box = None
                     box.close()
+                    self._begin_start()
 
     def _started(self) -> Box:
         if self._box is None:
@@ -68,7 +69,12 @@ class WarmBox:
             self._box.reuse = Reuse.RUN
         return self._box
 
+    def _begin_start(self) -> None:
+        threading.Thread(target=self._start_ahead, name="lmac-warm-box", daemon=True).start()
+
     def _start_ahead(self) -> None:
         # Whoever takes the box tries again, and is told.
         with self._turn, suppress(SandboxError):
-            self._started()
+            # Nobody would remove a box that comes up after the block.
+            if not self._closed:
+                self._started()

@@ -227,7 +227,8 @@ def test_a_report_of_red_tests_goes_back_and_the_mended_files_are_completed(mend
 def test_the_raw_output_of_each_job_is_kept_by_its_digest(mended: Finished) -> None:
     jobs = events(mended.folder, "job")
     red = next(event.data for event in jobs if event.data["name"] == "tests")
-    stdout = read_blob(mended.folder, red["streams"]["stdout"]["sha256"])
+    (digest,) = red["streams"]["stdout"]["sha256"]
+    stdout = read_blob(mended.folder, digest)
 
     assert [event.data["name"] for event in jobs[:4]] == ["syntax", "lint", "types", "tests"]
     assert (red["ending"], red["exit_code"]) == ("exited", 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -202,3 +204,34 @@ def test_a_closed_one_gives_nothing(
 
     with pytest.raises(SandboxError, match="closed"), warm.take():
         pytest.fail("it gave a box")
+
+
+def test_after_a_box_that_broke_the_next_one_starts_before_it_is_asked_for(
+    engine: Engine, warm: WarmBox, owner: Owner
+) -> None:
+    with warm.take() as box:
+        box.close()
+    deadline = time.monotonic() + 10
+    while set(engine.containers(owner.labels("box"))) <= {box.container_id} and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    with warm.take() as following:
+        assert following.container_id != box.container_id
+
+
+def test_a_start_that_comes_after_the_block_makes_no_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    late: list[Callable[[], None]] = []
+
+    class LateThread(threading.Thread):
+        def start(self) -> None:
+            late.append(self.run)
+
+    def start() -> Box:
+        pytest.fail("nobody would remove that box")
+
+    monkeypatch.setattr(threading, "Thread", LateThread)
+    with WarmBox(start):
+        pass
+
+    (run,) = late
+    run()

@@ -130,6 +130,34 @@ def test_tools_and_tests_run_at_the_same_time() -> None:
     assert report.green
 
 
+def test_in_boxes_that_serve_again_tests_wait_for_the_gate_and_for_no_other_tool() -> None:
+    meeting = threading.Barrier(2, timeout=SECONDS)
+    opened = threading.Event()
+
+    def opening() -> JobResult:
+        opened.set()
+        return passing()
+
+    def met() -> JobResult:
+        assert opened.is_set()
+        meeting.wait()
+        return passing()
+
+    tools, tests = Boxes(Reuse.RUN, gate=opening, lint=met), Boxes(Reuse.RUN, tests=met)
+    report = Evaluator(Boxes(Reuse.SINGLE_USE), (GATE, LINT, TESTS), tools, tests).evaluate("d")
+
+    assert report.green
+
+
+def test_a_closed_gate_costs_no_box_that_serves_again() -> None:
+    tools, tests = Boxes(Reuse.RUN, gate=failing, lint=passing), Boxes(Reuse.RUN, tests=passing)
+    report = Evaluator(Boxes(Reuse.SINGLE_USE), (GATE, LINT, TESTS), tools, tests).evaluate("d")
+
+    assert verdicts(report) == [("gate", Verdict.FAILED, Reuse.RUN)]
+    assert tests.taken == 0
+    assert not tests.closed.is_set()
+
+
 @pytest.mark.parametrize("tests", [passing, failing, breaking])
 def test_a_closed_gate_leaves_no_trace_of_the_tests(tests: Ran) -> None:
     tools = Boxes(Reuse.RUN, gate=failing, lint=passing)
@@ -211,5 +239,40 @@ def test_what_a_closed_gate_called_off_is_not_told() -> None:
     tools = Boxes(Reuse.RUN, gate=failing)
     tests = Boxes(Reuse.SINGLE_USE, tests=passing)
     Evaluator(tests, (GATE, TESTS), tools, listener=lambda name, *_: told.append(name)).evaluate("d")
+
+    assert told == ["gate"]
+
+
+def test_a_job_that_cannot_be_judged_is_told_all_the_same() -> None:
+    class Unjudged(PlainCheck):
+        def judge(self, result: JobResult) -> CheckResult:
+            raise SandboxFailure("the entry is wrong")
+
+    told: list[str] = []
+    checks = (GATE, Unjudged("lint", Reuse.RUN), TESTS)
+    tools = Boxes(Reuse.RUN, gate=passing, lint=passing)
+    evaluator = Evaluator(
+        Boxes(Reuse.SINGLE_USE, tests=passing),
+        checks,
+        tools,
+        listener=lambda name, digest, result: told.append(name),
+    )
+    with pytest.raises(SandboxFailure, match="the entry is wrong"):
+        evaluator.evaluate("d")
+
+    assert told[:2] == ["gate", "lint"]
+
+
+def test_what_had_ended_before_an_interruption_is_told() -> None:
+    def interrupted() -> JobResult:
+        raise KeyboardInterrupt
+
+    told: list[str] = []
+    tools = Boxes(Reuse.RUN, gate=passing, lint=interrupted)
+    evaluator = Evaluator(
+        Boxes(Reuse.SINGLE_USE), (GATE, LINT), tools, listener=lambda name, *_: told.append(name)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        evaluator.evaluate("d")
 
     assert told == ["gate"]

@@ -6,12 +6,15 @@ import errno
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from job_results import job_result
+from lmac.assembly import journal_job
 from lmac.disk import full_disk_named
 from lmac.errors import ConfigError, HostDiskFull
 from lmac.journal import (
@@ -23,6 +26,7 @@ from lmac.journal import (
     read_blob,
     read_journal,
 )
+from lmac_sandbox import Output
 
 
 @pytest.fixture
@@ -203,3 +207,17 @@ def test_whatever_is_journalled_is_read_back(
             journal.append("event", **data)
 
     assert [event.data for event in read_journal(folder)] == events
+
+
+@pytest.mark.parametrize(("tail", "parts"), [(b"", [b"head"]), (b"tail", [b"head", b"tail"])])
+def test_raw_output_is_kept_in_its_parts_and_says_where_it_was_cut(
+    tmp_path: Path, tail: bytes, parts: list[bytes]
+) -> None:
+    result = replace(job_result(""), stdout=Output(b"head", tail, 4 + 1000 * len(tail)))
+    journal_job(Journal(tmp_path), "tests", "d", result)
+    (event,) = read_journal(tmp_path)
+    stdout = event.data["streams"].pop("stdout")
+
+    assert [read_blob(tmp_path, digest) for digest in stdout["sha256"]] == parts
+    assert stdout["total_bytes"] == 4 + 1000 * len(tail)
+    assert event.data["streams"] == {}

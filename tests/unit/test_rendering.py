@@ -28,7 +28,9 @@ MARKS = [
 
 def failed(*findings: Finding) -> CheckResult:
     count = len(findings)
-    return CheckResult("tests", Verdict.FAILED, Ending.EXITED, findings, failed_count=count, counts_tests=True)
+    return CheckResult(
+        "tests", Verdict.FAILED, Ending.EXITED, findings, failed_count=count, counts_tests=True
+    )
 
 
 @given(st.text() | st.lists(st.sampled_from([*MARKS, "x", " "]), max_size=20).map("".join))
