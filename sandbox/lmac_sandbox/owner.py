@@ -81,13 +81,16 @@ class Owner:
             PID_NAMESPACE: self.pid_namespace,
         }
 
-    def is_surely_dead(self) -> bool:
-        """Whether that process is gone. False when it cannot be known from here."""
+    def is_in_sight(self) -> bool:
+        """Whether it can be known here that it lives: its pid can be looked up, or its boot is over."""
         if self.machine_id != machine_id():
             return False
-        if not self.started.startswith(_boot_id()):
-            return True
-        return self.pid_namespace == _pid_namespace() and _started(self.pid) != self.started
+        # Nobody outlives a boot.
+        return self.pid_namespace == _pid_namespace() or not self.started.startswith(_boot_id())
+
+    def is_surely_dead(self) -> bool:
+        """Whether that process is gone. False when it cannot be known from here."""
+        return self.is_in_sight() and _started(self.pid) != self.started
 
 
 def machine_id() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.image_load import remove_image
-from lmac_sandbox.owner import RUN, Owner, machine_id
+from lmac_sandbox.owner import RUN, Owner
 from lmac_sandbox.volume import remove_volume
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Reaped:
     images: int
     """Of builds that were killed; finished images have no owner."""
     left_to_others: Mapping[str, int] = field(default_factory=dict)
-    """Host name to what that machine owns and what was left alone."""
+    """Host name to what was left alone: of other machines, and of other pid namespaces of this one."""
 
 
 def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
@@ -37,8 +37,8 @@ def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
     What another machine owns on a shared engine, or another pid namespace of this one, is left alone.
 
     Args:
-        hosts: Names of other machines whose things go too, **whether their owners live or not**: nobody can
-            know that from here.
+        hosts: Names of other machines, or of containers of this one, whose things go too, **whether their
+            owners live or not**: nobody can know that from here.
 
     Raises:
         EngineFailure: the engine failed, or a volume stays in use.
@@ -50,7 +50,7 @@ def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
         left.update(
             owner.host_name
             for owner in owners.values()
-            if owner is not None and _is_foreign(owner) and owner.host_name not in hosts
+            if owner is not None and not owner.is_in_sight() and owner.host_name not in hosts
         )
         return [name for name, owner in owners.items() if owner is not None and _may_go(owner, hosts)]
 
@@ -61,11 +61,7 @@ def reap(engine: Engine, hosts: Collection[str] = ()) -> Reaped:
 
 
 def _may_go(owner: Owner, hosts: Collection[str]) -> bool:
-    return owner.host_name in hosts if _is_foreign(owner) else owner.is_surely_dead()
-
-
-def _is_foreign(owner: Owner) -> bool:
-    return owner.machine_id != machine_id()
+    return owner.is_surely_dead() if owner.is_in_sight() else owner.host_name in hosts
 
 
 def _removed(names: list[str], remove: Callable[[str], bool]) -> int:

@@ -66,7 +66,8 @@ def test_what_belongs_to_the_living_to_others_or_to_nobody_known_is_left_alone(
     engine: Engine, image_id: str, owner: Owner
 ) -> None:
     elsewhere = replace(owner, machine_id="another machine", host_name="other-host", pid=2**22 + 1)
-    unknowable = replace(owner, pid_namespace="pid:[1]", pid=2**22 + 1)
+    unseen = f"unseen-{owner.run_id}"
+    unknowable = replace(owner, pid_namespace="pid:[1]", host_name=unseen, pid=2**22 + 1)
     with (
         Volume.create(engine, owner, StoreLimits()) as living,
         Volume.create(engine, elsewhere, StoreLimits()) as foreign,
@@ -75,9 +76,11 @@ def test_what_belongs_to_the_living_to_others_or_to_nobody_known_is_left_alone(
     ):
         reaped = reap(engine)
 
-        assert reaped.left_to_others["other-host"] == 1
+        assert reaped.left_to_others["other-host"] == reaped.left_to_others[unseen] == 1
         assert {living.name, foreign.name, hidden.name} <= engine.volumes({}).keys()
         assert keeper.list() == ()
+        assert unseen not in reap(engine, [unseen]).left_to_others
+        assert hidden.name not in engine.volumes({})
 
 
 @pytest.mark.parametrize(
