@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from check_stage import CheckStage, check_stage
-from lmac.checks import CheckSet, CommandCheck
+from lmac.checks import CheckSet
 from lmac.checks.definition import Program
 from lmac.config import RunConfig
 from lmac.errors import SandboxFailure
@@ -197,5 +197,13 @@ def test_every_check_of_the_shipped_sets_is_made_from_its_entry() -> None:
     for path in SHIPPED:
         # Texts alone hold no check that has to pass.
         names = ("python", "text") if path.stem == "text" else (path.stem,)
-        checks = load_checks(RunConfig(checks=names)).checks
-        assert all(isinstance(check, CommandCheck) or check.name == "tests" for check in checks)
+        content = CheckSet.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        entries = {entry.name: entry for entry in content.checks}
+        checks = {check.name: check for check in load_checks(RunConfig(checks=names)).checks}
+
+        assert checks.keys() >= entries.keys()
+        for name, entry in entries.items():
+            job = checks[name].job()
+            assert (checks[name].gates, checks[name].reuse) == (entry.gates, entry.reuse)
+            assert job.wall_seconds == entry.wall_seconds
+            assert job.is_session == (entry.program is Program.PYTEST)
