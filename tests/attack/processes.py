@@ -13,7 +13,6 @@ from pathlib import Path
 
 from attack.probes import SHORT_SECONDS
 from attack.stage import MARK, Attack, Program, Stage, assert_nothing_runs
-from attack.stalling import StallingEngine
 from lmac.checks import TestCheck
 from lmac.evaluation import Verdict
 from lmac_sandbox import (
@@ -25,6 +24,7 @@ from lmac_sandbox import (
     Limits,
     reap,
 )
+from stalling_proxy import StallingProxy
 
 ROOT = Path(__file__).parents[2]
 _GONE_SECONDS = 3.0
@@ -68,7 +68,7 @@ def _a_killed_owner_leaves_nothing(stage: Stage) -> None:
 
 def _an_engine_that_hangs_is_a_failure_in_time(stage: Stage) -> None:
     owner = replace(stage.owner, run_id=f"{stage.owner.run_id}-stalled")
-    with StallingEngine(stage.scratch / "stalling.sock") as stalling:
+    with StallingProxy() as stalling:
         engine = Engine.connect(stalling.url, call_seconds=1.0)
         stalling.stall()
         called = time.monotonic()
@@ -81,7 +81,7 @@ def _an_engine_that_hangs_is_a_failure_in_time(stage: Stage) -> None:
 
 def _a_box_without_answers_is_broken(stage: Stage) -> None:
     """Its stream stalls in the middle of a job: a failure, and the box answers nobody any more."""
-    with StallingEngine(stage.scratch / "stream.sock") as stalling:
+    with StallingProxy() as stalling:
         engine = Engine.connect(stalling.url)
         box = Box.start(engine, stage.volume, stage.image_id, stage.owner, Limits())
         stage.boxes.append(box.container_id)

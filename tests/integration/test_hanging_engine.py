@@ -15,7 +15,14 @@ CALL_SECONDS = 1.0
 
 
 @pytest.mark.parametrize("passes_on", [False, True], ids=["request lost", "answer lost"])
-@pytest.mark.parametrize("call", ["/containers/create", "/attach", "/start"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("/containers/create", marks=pytest.mark.slow),
+        pytest.param("/attach", marks=pytest.mark.slow),
+        "/start",
+    ],
+)
 def test_a_call_that_hangs_while_a_box_starts_costs_its_deadline_and_another_box_serves(
     engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner, call: str, passes_on: bool
 ) -> None:

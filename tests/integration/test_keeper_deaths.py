@@ -54,6 +54,7 @@ def test_a_run_goes_on_when_its_keeper_dies_once(engine: Engine, image_id: str, 
     assert leftovers(engine, order.folder.name) == 0
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_its_keeper_dies_again_and_delivers_what_is_left(
     engine: Engine, image_id: str, tmp_path: Path
 ) -> None:

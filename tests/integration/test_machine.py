@@ -16,7 +16,7 @@ from lmac.journal import read_blob, read_journal
 from lmac.report.result import RunResult, read_result
 from lmac.run import RunOrder, execute
 from lmac.transitions import Outcome
-from lmac_sandbox import Engine, store_digest
+from lmac_sandbox import Engine, Reuse, store_digest
 from scripted_runs import (
     DONE,
     GREEN_FILES,
@@ -63,6 +63,9 @@ JSON_STEPS = json.dumps(
 )
 
 
+TEST_REUSE = {"numbered": Reuse.SINGLE_USE, "json": Reuse.SINGLE_USE, "tool": Reuse.RUN}
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A run that has ended, with all that the server saw of it."""
@@ -88,13 +91,14 @@ def _happy_script(form: str) -> list[Scripted]:
 def completed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, image_id: str
 ) -> Iterator[Finished]:
-    """A run of two instructions without a mistake, once in every form of program."""
+    """A run of two instructions without a mistake, once in every form of program and both grades of boxes."""
     form = request.param
     with ScriptedServer(_happy_script(form), summary="doubling.py holds double().") as server:
         order = scripted_order(
             tmp_path_factory.mktemp(form),
             server,
             image_id,
+            config={"evaluation": {"test_reuse": TEST_REUSE[form].value}},
             acceptance=ACCEPTANCE,
             protocol="native" if form == "tool" else "fenced",
             json_schema=form == "json",
@@ -118,6 +122,20 @@ def test_a_task_becomes_a_program_and_the_program_becomes_files_that_are_accepte
     assert result.acceptance is not None
     assert result.acceptance.results[0].passed_count == 1
     assert completed.server.refused == []
+
+
+def test_the_report_says_in_which_grade_of_box_each_check_ran(completed: Finished) -> None:
+    config = completed.order.config
+
+    assert completed.result.checks is not None
+    assert {found.check: found.reuse for found in completed.result.checks.results} == {
+        "syntax": Reuse.RUN,
+        "lint": Reuse.RUN,
+        "types": Reuse.RUN,
+        "tests": config.evaluation.test_reuse,
+    }
+    assert completed.result.acceptance is not None
+    assert [found.reuse for found in completed.result.acceptance.results] == [Reuse.SINGLE_USE]
 
 
 def test_the_files_delivered_are_the_files_written_byte_for_byte(completed: Finished) -> None:
