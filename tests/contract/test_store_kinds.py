@@ -115,6 +115,7 @@ def test_a_disk_keeps_the_files_when_no_container_holds_the_volume(
             assert dict(second.read_all()) == FILES
 
 
+@pytest.mark.slow
 def test_a_store_on_a_disk_may_be_larger_than_the_keepers_memory(
     engine: Engine, image_id: str, owner: Owner
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_missing_method_fails_only_the_requirements_that_show_through_it(
     assert judge(task, module.parent).noticed() == requirements
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mutant", MUTANTS, ids=lambda mutant: f"{mutant.task}: {mutant.wrong.splitlines()[0]}"
 )
