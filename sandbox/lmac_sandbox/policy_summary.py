@@ -75,7 +75,9 @@ def summarize_policy(
     labels = EXAMPLE_OWNER.labels("box")
     return PolicySummary(
         box=shown(box_options(limits, image, EXAMPLE_VOLUME, labels, EXAMPLE_USERS)),
-        tools_box=shown(box_options(limits, image, EXAMPLE_VOLUME, labels, EXAMPLE_USERS, TOOLS_RUNNER_COMMAND)),
+        tools_box=shown(
+            box_options(limits, image, EXAMPLE_VOLUME, labels, EXAMPLE_USERS, TOOLS_RUNNER_COMMAND)
+        ),
         keeper=shown(keeper_options(store_limits, image, EXAMPLE_VOLUME, EXAMPLE_OWNER.labels("keeper"))),
         volume=volume_options(store_limits),
         job=_job(limits),

@@ -113,7 +113,7 @@ def _difference(options: Mapping[str, Any], other: Mapping[str, Any]) -> Rows:
 
 def _job(job: Mapping[str, Any]) -> Rows:
     return {
-        "user": f"{job['uid']}, no capability; the judge of a suite {job['judge_uid']}; or the next of each that is free",
+        "user": f"{job['uid']}, a judge {job['judge_uid']}, or the next free ones; no capability",
         "time": f"{job['wall_seconds']:g} s from its fork, unless a check has its own; then it is killed",
         "output": f"{_bytes(job['output_bytes'])} of all streams; then it is killed",
         "kept of it": f"{_bytes(job['kept_bytes'])} a stream, half from its head and half from its tail",
