@@ -81,7 +81,6 @@ def start_sandbox(
             run_id=run_id,
             limits=config.box,
             store_limits=config.store,
-            isolation=config.isolation,
             ready_boxes=config.ready_boxes,
             keeper_replaced=lambda reason: journal.append("keeper_replaced", text=reason),
         )

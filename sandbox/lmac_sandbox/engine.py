@@ -72,7 +72,8 @@ class Engine:
         self.runtime = runtime
         self._call_seconds = math.ceil(call_seconds)
         self._local = threading.local()
-        self._clients: list[docker.DockerClient] = []
+        self._clients: dict[threading.Thread, docker.DockerClient] = {}
+        self._clients_lock = threading.Lock()
 
     @classmethod
     def connect(
@@ -98,8 +99,9 @@ class Engine:
 
     def close(self) -> None:
         """Close every thread's client."""
-        while self._clients:
-            self._clients.pop().close()
+        with self._clients_lock:
+            while self._clients:
+                self._clients.popitem()[1].close()
         self._local = threading.local()
 
     @property
@@ -112,7 +114,7 @@ class Engine:
         own: docker.DockerClient | None = getattr(self._local, "client", None)
         if own is None:
             own = self._local.client = self._connect()
-            self._clients.append(own)
+            self._keep_client(own)
         return own
 
     @contextmanager
@@ -133,6 +135,17 @@ class Engine:
         """As `EngineFacts.kind`; asked for once."""
         with self.call("ask the engine for its kind") as client:
             return _kind(client.version())
+
+    @cached_property
+    def runtime_name(self) -> str | None:
+        """The OCI runtime of boxes and keepers, the engine's default by its name too; asked for once.
+
+        None when the engine does not tell its default.
+        """
+        if self.runtime is not None:
+            return self.runtime
+        with self.call("ask the engine for its default runtime") as client:
+            return client.info().get("DefaultRuntime") or None
 
     def facts(self) -> EngineFacts:
         """What the engine says of itself."""
@@ -205,6 +218,16 @@ class Engine:
         with self.call("list images") as client:
             found = client.api.images(filters={"label": _filters(labels)})
         return {item["Id"]: item.get("Labels") or {} for item in found}
+
+    def _keep_client(self, own: docker.DockerClient) -> None:
+        """Remember this thread's client, and close those of threads that have ended.
+
+        Streams that those opened stay open: a connection that carries one has left its client's pool.
+        """
+        with self._clients_lock:
+            for thread in [thread for thread in self._clients if not thread.is_alive()]:
+                self._clients.pop(thread).close()
+            self._clients[threading.current_thread()] = own
 
     def _connect(self) -> docker.DockerClient:
         import docker

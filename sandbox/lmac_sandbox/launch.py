@@ -47,7 +47,7 @@ def launch(engine: Engine, options: Options, program: str, protocol: int, hello_
     channel: Channel | None = None
     try:
         container_id = engine.create_container(
-            for_engine(options, engine.kind, engine.runtime), program, name
+            for_engine(options, engine.kind, engine.runtime_name), program, name
         )
         channel = Channel(engine.attach(container_id, program), program)
         engine.start_container(container_id, program)

@@ -131,7 +131,7 @@ def for_engine(options: Options, kind: str, runtime: str | None) -> Options:
 
     Args:
         kind: As `EngineFacts.kind`.
-        runtime: An OCI runtime of the engine; None for its default.
+        runtime: The OCI runtime by its name; None to leave it to an engine whose default is not gVisor.
     """
     host, command = dict(options["HostConfig"]), list(options["Cmd"])
     if kind == PODMAN:

@@ -14,6 +14,7 @@ from lmac_sandbox.keeper import Keeper
 from lmac_sandbox.lasting_keeper import LastingKeeper
 from lmac_sandbox.limits import Limits, StoreLimits
 from lmac_sandbox.owner import Owner
+from lmac_sandbox.policy import Reuse
 from lmac_sandbox.pool import Pool
 from lmac_sandbox.volume import Volume
 from lmac_sandbox.warm import WarmBox
@@ -45,17 +46,22 @@ class Sandbox:
         """
 
         def start() -> Box:
-            return Box.start(self.engine, self.volume, self.image_id, self.owner, self.limits, sessions)
+            return Box.start(
+                self.engine, self.volume, self.image_id, self.owner, self.limits, sessions, Reuse.RUN
+            )
 
         return self._stack.enter_context(WarmBox(start))
 
     def another_keeper(self) -> Keeper:
         """A keeper of the same store, for when an exchange with the first one was broken off.
 
+        It ends with this sandbox at the latest.
+
         Raises:
             SandboxError: it does not come up, or the volume is gone.
         """
-        return Keeper.start(self.engine, self.volume, self.image_id, self.owner, self.store_limits)
+        keeper = Keeper.start(self.engine, self.volume, self.image_id, self.owner, self.store_limits)
+        return self._stack.enter_context(keeper)
 
 
 @contextmanager
@@ -66,16 +72,15 @@ def open_sandbox(
     run_id: str | None = None,
     limits: Limits | None = None,
     store_limits: StoreLimits | None = None,
-    isolation: Isolation | None = None,
     ready_boxes: int = 1,
     keeper_replaced: Callable[[str], object] = lambda _: None,
 ) -> Iterator[Sandbox]:
     """An empty store and boxes beside it; leaving the block removes every container and the volume.
 
     Args:
+        engine: Its runtime is that of every box and keeper.
         image_id: Of an image of `images/`, as `find_image` or `load_image` gives it.
         run_id: On the labels of all that is started; made up without it.
-        isolation: What is asked of the engine beyond the policy that always holds.
         ready_boxes: Boxes that are kept started ahead of need.
         keeper_replaced: Told the reason when a second keeper took over.
 
@@ -83,7 +88,7 @@ def open_sandbox(
         IsolationMissing: the engine lacks what the policy needs; nothing was started.
         SandboxError: the engine does not answer, or a container does not come up; nothing is left.
     """
-    require_isolation(engine, isolation or Isolation())
+    require_isolation(engine, Isolation(engine.runtime))
     limits, store_limits = limits or Limits(), store_limits or StoreLimits()
     owner = Owner.current(run_id or f"sandbox-{secrets.token_hex(4)}")
     with ExitStack() as stack:

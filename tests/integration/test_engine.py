@@ -11,7 +11,18 @@ from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 
 import pytest
 
-from lmac_sandbox import Engine, EngineFailure, EngineUnavailable, ImageNotFound
+from lmac_sandbox import (
+    Box,
+    Engine,
+    EngineFailure,
+    EngineUnavailable,
+    ImageNotFound,
+    Job,
+    Keeper,
+    Limits,
+    Owner,
+    Volume,
+)
 from lmac_sandbox.engine import translated
 
 
@@ -91,3 +102,23 @@ def test_a_socket_that_never_answers_is_no_engine(tmp_path: Path) -> None:
 def test_an_error_answer_without_a_message_is_a_failure() -> None:
     with pytest.raises(EngineFailure, match="KeyError"), translated("do it"):
         raise KeyError("message")
+
+
+@pytest.mark.engine
+def test_clients_of_threads_that_ended_are_dropped_and_what_they_opened_goes_on(
+    volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    with Engine.connect() as own:
+        boxes: list[Box] = []
+        threads = [
+            threading.Thread(target=lambda: boxes.append(Box.start(own, volume, image_id, owner, Limits()))),
+            *(threading.Thread(target=own.facts) for _ in range(5)),
+        ]
+        for thread in threads:
+            thread.start()
+            thread.join()
+
+        # This thread's, and that of the last one to end.
+        assert len(own._clients) == 2
+        with boxes[0] as box:
+            assert box.run(Job(("echo", "on"))).stdout.text() == "on\n"

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lmac_sandbox import Engine, ImageNotFound, IsolationMissing, Job, Limits, Owner, Reuse, open_sandbox
-from lmac_sandbox.isolation import Isolation
 
 pytestmark = pytest.mark.engine
 
@@ -60,10 +59,33 @@ def test_a_runtime_that_the_engine_lacks_is_refused_before_anything_starts(
 ) -> None:
     with (
         pytest.raises(IsolationMissing, match="no-such-runtime"),
-        open_sandbox(
-            engine, image_id, run_id="test-no-runtime", isolation=Isolation(runtime="no-such-runtime")
-        ),
+        Engine.connect(runtime="no-such-runtime") as bare,
+        open_sandbox(bare, image_id, run_id="test-no-runtime"),
     ):
         pytest.fail("it opened without its runtime")
 
     assert left_by(engine, "test-no-runtime") == []
+
+
+def test_boxes_and_keepers_run_under_the_runtime_that_was_asked_for(engine: Engine, image_id: str) -> None:
+    other = "io.containerd.runc.v2"
+    labels = {"lmac.run": "test-runtime"}
+    with (
+        Engine.connect(runtime=other) as asked,
+        open_sandbox(asked, image_id, run_id="test-runtime") as sandbox,
+        sandbox.boxes.take(),
+    ):
+        started = [
+            engine.client.api.inspect_container(container_id) for container_id in engine.containers(labels)
+        ]
+
+    assert len(started) >= 2
+    assert {container["HostConfig"]["Runtime"] for container in started} == {other}
+
+
+def test_another_keeper_ends_with_its_sandbox(engine: Engine, image_id: str) -> None:
+    with open_sandbox(engine, image_id, run_id="test-another") as sandbox:
+        digest = sandbox.store.write("a.txt", b"one")
+        assert sandbox.another_keeper().digest() == digest
+
+    assert left_by(engine, "test-another") == []
