@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import groupby
 from typing import Literal, Protocol, TypeVar
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
@@ -166,13 +167,26 @@ class Evaluator:
         if not checks:
             return {}
         source = self._source(checks[0])
+        results: dict[str, CheckResult] = {}
+        for group in _groups(checks):
+            results |= self._group_results(source, store_digest, group, grip, ended)
+            if any(_closes_the_gate(check, results) for check in group):
+                break
+        return results
+
+    def _group_results(
+        self,
+        source: BoxSource,
+        store_digest: str,
+        checks: Sequence[Check],
+        grip: Grip,
+        ended: dict[str, JobResult],
+    ) -> dict[str, CheckResult]:
+        """As `_results`, over one copy of the store."""
 
         def judged(box: EvaluationBox) -> dict[str, CheckResult]:
             results: dict[str, CheckResult] = {}
-            for place, check in enumerate(checks):
-                if place and checks[place - 1].reuse is not Reuse.RUN:
-                    # What ran before may have rewritten the copy.
-                    _demand_digest(box.snapshot(), store_digest)
+            for check in checks:
                 ended[check.name] = box.run(check.job())
                 results[check.name] = replace(check.judge(ended[check.name]), reuse=source.reuse)
                 if _closes_the_gate(check, results):
@@ -197,6 +211,18 @@ class Evaluator:
 def _up_to_the_last_gate(checks: tuple[Check, ...]) -> tuple[Check, ...]:
     last = max((number for number, check in enumerate(checks, 1) if check.gates), default=0)
     return checks[:last]
+
+
+def _groups(checks: Sequence[Check]) -> Iterator[Sequence[Check]]:
+    """Checks, in order, that may look at the same copy of the store: one that executes code is alone with it.
+
+    What such a check leaves of the copy is no longer what its digest says.
+    """
+    for shares, group in groupby(checks, lambda check: check.reuse is Reuse.RUN):
+        if shares:
+            yield tuple(group)
+        else:
+            yield from ((check,) for check in group)
 
 
 def _closes_the_gate(check: Check, results: Mapping[str, CheckResult]) -> bool:

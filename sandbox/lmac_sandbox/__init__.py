@@ -10,6 +10,7 @@ from lmac_sandbox.endings import Ending
 from lmac_sandbox.engine import Engine, EngineFacts
 from lmac_sandbox.engine_holes import OpenHole, open_holes
 from lmac_sandbox.errors import (
+    BoxUsed,
     EngineFailure,
     EngineUnavailable,
     FileMissing,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadPath",
     "Box",
+    "BoxUsed",
     "BuiltImage",
     "Ending",
     "Engine",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lmac_sandbox.answers import Answer
 from lmac_sandbox.box_users import next_users
-from lmac_sandbox.errors import EngineFailure, ImageNotFound, PathRejected, SandboxError
+from lmac_sandbox.errors import BoxUsed, EngineFailure, ImageNotFound, PathRejected, SandboxError
 from lmac_sandbox.inside.frames import PROTOCOL
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.processes import PURGE_SECONDS
@@ -46,12 +46,14 @@ class Box:
     Any error that a method raises means that the box is broken; whatever a job does is a result.
     """
 
-    def __init__(self, program: Program, limits: Limits, users: BoxUsers) -> None:
+    def __init__(
+        self, program: Program, limits: Limits, users: BoxUsers, reuse: Reuse = Reuse.SINGLE_USE
+    ) -> None:
         self._program = program
         self._limits = limits
         self._users = users
-        self.reuse = Reuse.SINGLE_USE
-        self._was_used = False
+        self._reuse = reuse
+        self._used = False
 
     @classmethod
     def start(
@@ -62,11 +64,13 @@ class Box:
         owner: Owner,
         limits: Limits,
         sessions: bool = True,
+        reuse: Reuse = Reuse.SINGLE_USE,
     ) -> Box:
         """Start a box and wait until its runner is ready.
 
         Args:
             sessions: Whether it prepares itself for test sessions; without, it holds half the memory.
+            reuse: Whether each snapshot clears what was there before, or only the first is given.
 
         Raises:
             SandboxError: it did not come up.
@@ -74,7 +78,7 @@ class Box:
         command = RUNNER_COMMAND if sessions else TOOLS_RUNNER_COMMAND
         users = next_users(owner)
         options = box_options(limits, image_id, volume.name, owner.labels("box"), users, command)
-        return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits, users)
+        return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits, users, reuse)
 
     @property
     def container_id(self) -> str:
@@ -105,14 +109,17 @@ class Box:
     def snapshot(self) -> Snapshot:
         """Copy the store, as it is now, into the folder `subject`.
 
-        A box of grade `run`, or one that has run a job, first removes all that earlier jobs left in it.
+        A box of grade `run` first removes all that earlier jobs left in it.
 
         Raises:
+            BoxUsed: the box is for a single use, and files were placed or a job has run in it already.
             EngineFailure: the copy does not fit into the scratch, something of an earlier job cannot be
                 removed, or the box broke.
         """
-        is_fresh = self.reuse is Reuse.SINGLE_USE and not self._was_used
-        operation = "snapshot" if is_fresh else "renew"
+        if self._reuse is Reuse.SINGLE_USE and self._used:
+            name = self.container_id[:12]
+            raise BoxUsed(f"box {name} is for a single use, and was used", "take another one")
+        operation = "snapshot" if self._reuse is Reuse.SINGLE_USE else "renew"
         answer = self._ask({"op": operation}, COPY_SECONDS)
         return Snapshot(answer.digest("digest"), answer.integer("files"))
 
@@ -127,20 +134,27 @@ class Box:
             contents = {check_path(path): base64.b64encode(files[path]).decode("ascii") for path in files}
         except BadPath as error:
             raise PathRejected(str(error)) from error
+        self._used = True
         self._ask({"op": "place", "into": into, "files": contents}, COPY_SECONDS)
 
     def run(self, job: Job) -> JobResult:
         """Run one job to its end; none of its processes is left then.
 
         Raises:
+            ValueError: the input is longer than `Limits.file_bytes`; nothing was run.
             EngineFailure: the box broke, or did not answer in the job's time and some grace.
         """
+        # In the box it is a file, under the same cap as any other.
+        if len(job.stdin) > self._limits.file_bytes:
+            raise ValueError(
+                f"the input of a job has {len(job.stdin)} bytes; file_bytes is {self._limits.file_bytes}"
+            )
+        self._used = True
         frame = {
             "op": "run",
             "stdin": base64.b64encode(job.stdin).decode("ascii"),
             **order_of(job, self._limits),
         }
-        self._was_used = True
         answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
         return result_of(answer, self._limits, self._users)
 
@@ -148,6 +162,7 @@ class Box:
         caps = {"file_bytes": self._limits.file_bytes, "open_files": self._limits.open_files}
         answer = Answer(self._program.channel.request(frame | caps, seconds), "runner")
         if "error" in answer:
+            self.close()
             raise EngineFailure(f"the box failed: {answer.text('error', 2000)}")
         return answer
 

@@ -3,6 +3,7 @@
 SandboxError
 ├── EngineUnavailable       no Docker engine answers
 ├── EngineFailure           a call to the engine failed or outlived its deadline; a box or keeper broke
+├── BoxUsed                 a single-use box was asked for a second use; nothing was done
 ├── IsolationMissing        the engine lacks what the policy needs; nothing was started
 ├── ImageError
 │   ├── ImageNotFound       the engine has no such image
@@ -38,6 +39,10 @@ class EngineUnavailable(SandboxError):
 
 class EngineFailure(SandboxError):
     """A call to the engine failed or outlived its deadline, or a container of ours broke."""
+
+
+class BoxUsed(SandboxError):
+    """A single-use box was asked for a second use; nothing was done."""
 
 
 class IsolationMissing(SandboxError):

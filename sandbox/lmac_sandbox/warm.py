@@ -18,7 +18,7 @@ class WarmBox:
     The `Pool` of its run removes its boxes in the end: leave this one's block before that one's.
 
     Args:
-        start: Gives it a box of its own.
+        start: Gives it a box of its own, of grade `run`; any other gives no second snapshot.
     """
 
     reuse = Reuse.RUN
@@ -66,7 +66,6 @@ class WarmBox:
     def _started(self) -> Box:
         if self._box is None:
             self._box = start_twice(self._start)
-            self._box.reuse = Reuse.RUN
         return self._box
 
     def _begin_start(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lmac_sandbox import (
     Box,
+    BoxUsed,
     Ending,
     Engine,
     EngineFailure,
@@ -322,3 +323,25 @@ def test_write_to_verdict_stays_under_a_second(keeper: Keeper, box: Box) -> None
     assert time.perf_counter() - started < 1.0
     assert snapshot.store_digest == digest
     assert lint.ending is tests.ending is Ending.EXITED
+
+
+def test_a_used_box_for_a_single_use_gives_no_second_snapshot(box: Box, keeper: Keeper) -> None:
+    keeper.write("a.py", b"A = 1\n")
+    box.snapshot()
+    box.run(Job(("touch", "planted")))
+
+    with pytest.raises(BoxUsed, match="single use"):
+        box.snapshot()
+
+
+def test_an_input_arrives_whole_or_is_refused_before_anything_runs(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    box = Box.start(engine, volume, image_id, owner, Limits(file_bytes=2**20))
+    try:
+        with pytest.raises(ValueError, match=f"{2**20 + 1} bytes; file_bytes is {2**20}"):
+            box.run(Job(("wc", "-c"), stdin=b"x" * (2**20 + 1)))
+
+        assert box.run(Job(("wc", "-c"), stdin=b"x" * 2**20)).stdout.text() == f"{2**20}\n"
+    finally:
+        box.remove()

@@ -10,13 +10,14 @@ import pytest
 
 from lmac_sandbox import (
     Box,
+    BoxUsed,
     Engine,
     EngineFailure,
     Job,
     Keeper,
     Limits,
     Owner,
-    Pool,
+    Reuse,
     SandboxError,
     Volume,
     WarmBox,
@@ -85,10 +86,11 @@ def python(source: str) -> Job:
 @pytest.fixture
 def warm(engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner) -> Iterator[WarmBox]:
     keeper.write("a.py", b"A = 1\n")
-    with (
-        Pool(engine, volume, image_id, owner, Limits(), size=0),
-        WarmBox(lambda: Box.start(engine, volume, image_id, owner, Limits())) as entered,
-    ):
+
+    def start() -> Box:
+        return Box.start(engine, volume, image_id, owner, Limits(), reuse=Reuse.RUN)
+
+    with WarmBox(start) as entered:
         yield entered
 
 
@@ -131,10 +133,8 @@ def test_a_box_that_cannot_be_cleared_is_thrown_away(warm: WarmBox, source: str)
         first = box.container_id
         result = box.run(python(source))
         assert result.exit_code == 0, result
-    with warm.take() as box:
-        with pytest.raises(EngineFailure, match="earlier job left"):
-            box.snapshot()
-        box.close()
+    with warm.take() as box, pytest.raises(EngineFailure, match="earlier job left"):
+        box.snapshot()
     with warm.take() as box:
         box.snapshot()
 
@@ -235,3 +235,14 @@ def test_a_start_that_comes_after_the_block_makes_no_box(monkeypatch: pytest.Mon
 
     (run,) = late
     run()
+
+
+def test_a_box_of_another_grade_gives_no_second_snapshot(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    with WarmBox(lambda: Box.start(engine, volume, image_id, owner, Limits())) as warm:
+        with warm.take() as box:
+            box.snapshot()
+            box.run(Job(("touch", "planted")))
+        with pytest.raises(BoxUsed), warm.take() as box:
+            box.snapshot()

@@ -100,13 +100,32 @@ def test_each_result_names_the_grade_of_its_box() -> None:
     ]
 
 
-def test_without_other_sources_all_checks_share_one_box() -> None:
+def test_without_other_sources_only_checks_that_execute_code_have_boxes_of_their_own() -> None:
     boxes = Boxes(Reuse.SINGLE_USE, gate=passing, lint=failing, tests=passing)
     report = Evaluator(boxes, (GATE, LINT, TESTS)).evaluate("d")
 
-    assert boxes.taken == 1
+    assert boxes.taken == 2
     assert [result.reuse for result in report.results] == [Reuse.SINGLE_USE] * 3
     assert [result.verdict for result in report.results][1:] == [Verdict.FAILED, Verdict.PASSED]
+
+
+@pytest.mark.parametrize("reuse", Reuse)
+def test_what_one_check_executes_cannot_change_the_copy_that_the_next_one_judges(reuse: Reuse) -> None:
+    boxes = Boxes(reuse, first=passing, second=passing, lint=passing)
+    checks = tuple(PlainCheck(name, Reuse.SINGLE_USE) for name in ("first", "second", "lint"))
+    report = Evaluator(boxes, checks, Boxes(Reuse.RUN), boxes).evaluate("d")
+
+    assert report.green
+    assert boxes.taken == 3
+
+
+def test_a_gate_that_executes_code_leaves_no_trace_of_what_comes_after_it() -> None:
+    boxes = Boxes(Reuse.SINGLE_USE, first=failing)
+    checks = (PlainCheck("first", Reuse.SINGLE_USE, gates=True), PlainCheck("second", Reuse.SINGLE_USE))
+    report = Evaluator(boxes, checks).evaluate("d")
+
+    assert [result.check for result in report.results] == ["first"]
+    assert boxes.taken == 1
 
 
 def test_tests_in_boxes_that_serve_again_say_so() -> None:

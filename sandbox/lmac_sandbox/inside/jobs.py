@@ -143,7 +143,9 @@ def _start(course: _Course, users: BoxUsers, open_files: ExitStack) -> dict[str,
         readers[name], writers[name] = _socket_ends() if name in _OF_THE_SESSION else os.pipe()
         open_files.callback(os.close, readers[name])
     stdin = os.memfd_create("stdin")
-    os.write(stdin, course.order.stdin)
+    rest = memoryview(course.order.stdin)
+    while rest:
+        rest = rest[os.write(stdin, rest) :]
     os.lseek(stdin, 0, os.SEEK_SET)
     try:
         if course.order.judged_form:
