@@ -30,6 +30,9 @@ class Pool:
     """Keeps `size` single-use boxes ready, started side by side; each is given out once.
 
     Boxes end with this process whatever happens to it, since their runners wait on its end of a socket.
+
+    Raises:
+        ValueError: `size` is not positive, so that nobody would ever get a box.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class Pool:
         limits: Limits,
         size: int = 1,
     ) -> None:
+        if size < 1:
+            raise ValueError(f"size is {size}; a pool keeps at least one box ready")
         self.reuse = Reuse.SINGLE_USE
         self._engine = engine
         self._owner = owner
@@ -73,7 +78,8 @@ class Pool:
         """A box that nobody has used; waits for one when none is ready. Use it in a `with` block.
 
         Raises:
-            SandboxError: boxes do not come up, tried twice; the next call tries again. Or the pool is closed.
+            SandboxError: boxes do not come up, tried twice; the next call tries again. Or the pool is
+                closed, or its block was not entered.
         """
         with self._changed:
             self._wait_for_box()
@@ -85,7 +91,7 @@ class Pool:
             self._changed.notify_all()
         if failure is None and self._fault is not None:
             raise SandboxError(f"the pool is closed: it failed with {self._fault!r}") from self._fault
-        raise failure or SandboxError("the pool is closed")
+        raise failure or SandboxError(f"the pool is {'closed' if self._closing else 'not open yet'}")
 
     def close(self) -> None:
         """Remove every box of this owner's run, those that were given out too, and return when they are gone.
@@ -108,9 +114,15 @@ class Pool:
         self._waiting += 1
         self._changed.notify_all()
         try:
-            self._changed.wait_for(lambda: self._ready or self._failure or self._closing)
+            # Threads that end say that the pool closes; there are none only before its block.
+            self._changed.wait_for(
+                lambda: self._ready or self._failure or self._closing or not self._is_open()
+            )
         finally:
             self._waiting -= 1
+
+    def _is_open(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
 
     def _keep_ready(self) -> None:
         """A thread; whatever ends it also ends the waiting in `take`."""
@@ -132,9 +144,13 @@ class Pool:
             with self._changed:
                 self._starting -= 1
                 self._failure = self._failure or failure
-                if box is not None:
+                if box is not None and not self._closing:
                     self._ready.append(box)
+                    box = None
                 self._changed.notify_all()
+            if box is not None:
+                # `close` may have stopped waiting for it.
+                box.close()
 
     def _remove_all(self) -> None:
         deadline = time.monotonic() + _REMOVE_SECONDS

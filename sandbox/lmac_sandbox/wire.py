@@ -182,6 +182,9 @@ class Channel:
 
     def _receive(self, deadline: float) -> Frame:
         while not self._arrived:
+            # Bytes that come one by one would else put the end off for ever.
+            if time.monotonic() > deadline:
+                raise TimeoutError
             chunk = self._stream.receive(deadline)
             if not chunk:
                 raise ConnectionResetError("end of stream")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from typing import cast
 
 import pytest
 
-from lmac_sandbox import Engine, ImageNotFound, Job, Keeper, Limits, Owner, Pool, SandboxError, Volume
+from lmac_sandbox import Box, Engine, ImageNotFound, Job, Keeper, Limits, Owner, Pool, SandboxError, Volume
 
 pytestmark = pytest.mark.engine
 
@@ -98,5 +100,49 @@ def test_an_interruption_in_the_block_leaves_nothing(
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+
+    assert boxes_of(engine, owner) == 0
+
+
+def test_a_pool_that_would_never_have_a_box_is_refused(
+    engine: Engine, volume: Volume, image_id: str, owner: Owner
+) -> None:
+    with pytest.raises(ValueError, match="size is 0"):
+        Pool(engine, volume, image_id, owner, Limits(), size=0)
+
+
+def test_nobody_waits_for_a_pool_that_was_not_entered(
+    engine: Engine, volume: Volume, image_id: str, owner: Owner
+) -> None:
+    with pytest.raises(SandboxError, match="not open yet"):
+        Pool(engine, volume, image_id, owner, Limits()).take()
+
+
+def test_a_box_that_comes_up_after_its_pool_gave_up_waiting_ends(
+    engine: Engine,
+    volume: Volume,
+    keeper: Keeper,
+    image_id: str,
+    owner: Owner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def late(start: Callable[[], Box]) -> Box:
+        begun.set()
+        assert go_on.wait(10)
+        return start()
+
+    monkeypatch.setattr("lmac_sandbox.pool.start_twice", late)
+    monkeypatch.setattr("lmac_sandbox.pool._CLOSE_SECONDS", 0.1)
+    pool = Pool(engine, volume, image_id, owner, Limits())
+    with pool:
+        assert begun.wait(10)
+    go_on.set()
+    for thread in pool._threads:
+        thread.join(20)
+    deadline = time.monotonic() + 10
+    while boxes_of(engine, owner) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
     assert boxes_of(engine, owner) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from itertools import pairwise
 
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac_sandbox.inside.frames import Decoder, FrameError, encode
-from lmac_sandbox.wire import Demultiplexer
+from lmac_sandbox import EngineFailure
+from lmac_sandbox.inside.frames import PROTOCOL, Decoder, FrameError, encode
+from lmac_sandbox.wire import Channel, Demultiplexer, Stream
 
 FRAMES = st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=4), max_size=5)
 
@@ -89,3 +92,26 @@ def test_sixty_megabytes_are_taken_apart_in_linear_time() -> None:
             pass
 
     assert time.perf_counter() - started < 5.0
+
+
+def test_an_answer_that_drips_in_does_not_outlive_its_deadline() -> None:
+    ours, theirs = socket.socketpair()
+    over = threading.Event()
+
+    def drip() -> None:
+        for byte in headed(1, encode({"hello": "x" * 1000})):
+            theirs.send(bytes([byte]))
+            if over.wait(0.01):
+                return
+
+    thread = threading.Thread(target=drip)
+    with ours, theirs:
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(EngineFailure, match="did not answer in time"):
+            Channel(Stream(ours), "runner").hello(PROTOCOL, 0.2)
+        took = time.monotonic() - started
+        over.set()
+        thread.join()
+
+    assert took < 2
