@@ -56,8 +56,8 @@ class Keeper:
     ) -> Keeper:
         """Start the keeper's container and open the store on the volume, with the files that it holds.
 
-        Another keeper may still hold the volume, but must not write any more: what it wrote later, this one
-        would not know. So the files of a run outlive a keeper whose channel broke.
+        Another keeper may still hold the volume, so that the files of a run outlive a keeper whose channel
+        broke. What that one writes later, this one learns by `reopen` only.
 
         Args:
             call_seconds: For the start, and for each request after it.
@@ -69,11 +69,15 @@ class Keeper:
         program = launch(engine, options, "keeper", PROTOCOL, call_seconds)
         keeper = cls(program, limits, call_seconds)
         try:
-            keeper._ask("open", **asdict(limits))
+            keeper.reopen()
         except BaseException:
             keeper.close()
             raise
         return keeper
+
+    def reopen(self) -> str:
+        """Look again at the files on the volume, once no other keeper writes; returns the store's digest."""
+        return self._ask("open", **asdict(self._limits)).digest("digest")
 
     def __enter__(self) -> Keeper:
         return self

@@ -34,6 +34,7 @@ class LastingKeeper:
         self._is_in_memory = kind is StoreKind.MEMORY
         self._replaced = replaced
         self._was_replaced = False
+        self._is_replacing = False
         self._turn = threading.RLock()
         self._keeper = start()
         self._sha256 = {entry.path: entry.sha256 for entry in self._keeper.list()}
@@ -104,6 +105,10 @@ class LastingKeeper:
 
     def _carried_out(self, ask: Callable[[Keeper], T]) -> T:
         with self._turn:
+            if self._is_replacing:
+                raise EngineFailure(
+                    "the store's keeper is gone, and no second one took over with all its files"
+                )
             try:
                 return ask(self._keeper)
             except (EngineFailure, WireError) as error:
@@ -115,10 +120,14 @@ class LastingKeeper:
 
     def _replace(self, reason: str) -> None:
         self._was_replaced = True
+        # Stays so when anything below fails: what the second keeper holds then is not the store.
+        self._is_replacing = True
         second = self._start()
         first, self._keeper = self._keeper, second
         # Only now: a store in memory would empty if no container held its volume for a moment.
         first.close()
+        # And only now: one that was merely slow may have written until its end.
+        second.reopen()
         found = {entry.path: entry.sha256 for entry in second.list()}
         unsure = self._unsure & found.keys()
         lost = [path for path in self._sha256 if path not in unsure and found.get(path) != self._sha256[path]]
@@ -128,4 +137,5 @@ class LastingKeeper:
             second.write_many({path: self._contents[path] for path in lost})
         # There will be no third keeper to give them to.
         self._contents.clear()
+        self._is_replacing = False
         self._replaced(reason)

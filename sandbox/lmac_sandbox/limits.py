@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from lmac_sandbox.inside.frames import FRAME_BYTES
+from lmac_sandbox.inside.paths import PATH_BYTES
 from lmac_sandbox.inside.reading import READING_BYTES
 
 MIB = 2**20
@@ -17,8 +18,10 @@ _ANSWER_OWN_BYTES = 2**16
 """What an answer carries beside streams, events and reading."""
 _STREAMS = 3
 """stdout, stderr, and what the subject writes beside a judge."""
-_BOX_OWN_BYTES = 96 * MIB
-"""What a box needs beside its scratch: the runner, one tool, /tmp and shared memory."""
+_BOX_OWN_BYTES = 112 * MIB
+"""What a box needs beside its scratch: the runner, one tool, /tmp, /judge and shared memory."""
+_ENTRY_BYTES = 3 * PATH_BYTES + 64 + 32
+"""One file of a listing at its longest: JSON's escapes take at most three times a path's own bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class StoreLimits:
     def __post_init__(self) -> None:
         _require_positive(self)
         _require_at_most("file_bytes", self.file_bytes, _FRAME_SHARE_BYTES)
-        _require_at_most("store_files", self.store_files, 2**16)
+        _require_at_most("store_files", self.store_files, FRAME_BYTES // _ENTRY_BYTES)
 
 
 def _require_positive(limits: Limits | StoreLimits) -> None:

@@ -38,7 +38,7 @@ class Owner:
     started: str
     """Boot id and the clock ticks since that boot, so that a pid that was given again is another owner."""
     machine_id: str
-    """A digest of the machine's own id."""
+    """A digest of the machine's own id and its name."""
     host_name: str
     """The machine's, for people: no proof of anything."""
     pid_namespace: str
@@ -94,12 +94,16 @@ class Owner:
 
 
 def machine_id() -> str:
-    """This machine's id, or else its name; hashed, since the raw id is not meant for others."""
+    """This machine's id and its name; hashed, since the raw id is not meant for others.
+
+    The name too: copies of one virtual machine often share the id, and each would take the others for a
+    boot of its own that is over.
+    """
     try:
         own = Path("/etc/machine-id").read_text("ascii").strip()
     except OSError:
         own = ""
-    return hashlib.sha256(f"lmac {own or socket.gethostname()}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"lmac {own} {socket.gethostname()}".encode()).hexdigest()[:32]
 
 
 def _boot_id() -> str:

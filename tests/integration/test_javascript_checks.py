@@ -10,7 +10,7 @@ from check_stage import CheckStage, check_stage
 from lmac.config import RunConfig
 from lmac.evaluation import CheckResult, Verdict
 from lmac.inputs import load_checks
-from lmac_sandbox import Ending, Engine
+from lmac_sandbox import Ending, Engine, Keeper, Owner, StoreKind, StoreLimits, Volume, store_digest
 
 pytestmark = pytest.mark.engine
 
@@ -227,3 +227,14 @@ def test_a_memory_bomb_is_out_of_memory(stage: CheckStage) -> None:
     result = stage.result({"a.test.js": f"{HEAD}{body}"}, "tests")
 
     assert (result.verdict, result.ending) == (Verdict.BROKEN_OFF, Ending.OUT_OF_MEMORY)
+
+
+def test_a_store_on_a_disk_belongs_to_the_keeper_of_this_image_too(
+    engine: Engine, node_image_id: str, owner: Owner
+) -> None:
+    limits = StoreLimits(kind=StoreKind.DISK)
+    with (
+        Volume.create(engine, owner, limits) as volume,
+        Keeper.start(engine, volume, node_image_id, owner, limits) as keeper,
+    ):
+        assert keeper.write("sum.js", SUM.encode()) == store_digest({"sum.js": SUM.encode()})

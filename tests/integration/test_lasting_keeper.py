@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -114,3 +115,44 @@ def test_files_of_a_disk_that_are_gone_with_their_keeper_end_the_run(
 
             with pytest.raises(EngineFailure, match=r"1 files were lost .* such as 'main\.py'"):
                 keeper.read("main.py")
+
+
+class Slow:
+    """A keeper that answers no more, and is not dead: it makes its last change when it is told to go."""
+
+    def __init__(self, keeper: Keeper, change: Callable[[Keeper], object]) -> None:
+        self._keeper = keeper
+        self._change = change
+
+    def close(self) -> None:
+        self._change(self._keeper)
+        self._keeper.close()
+
+    def __getattr__(self, name: str) -> object:
+        raise EngineFailure("it did not answer in time")
+
+
+def slowed(keeper: LastingKeeper, change: Callable[[Keeper], object]) -> None:
+    keeper._keeper = cast("Keeper", Slow(keeper._keeper, change))
+
+
+def test_what_a_slow_keeper_does_until_its_end_is_known_to_the_second(keeper: LastingKeeper) -> None:
+    late = b"late"
+    slowed(keeper, lambda first: first.write("late.py", late))
+
+    assert keeper.digest() == store_digest(FILES | {"late.py": late})
+    assert dict(keeper.read_all()) == FILES | {"late.py": late}
+
+
+def test_a_replacement_that_fails_half_way_leaves_no_store_to_believe_in(keeper: LastingKeeper) -> None:
+    def fail(first: Keeper) -> None:
+        first.close()
+        raise EngineFailure("the engine is gone")
+
+    slowed(keeper, fail)
+    with pytest.raises(EngineFailure, match="the engine is gone"):
+        keeper.digest()
+
+    for ask in (keeper.digest, keeper.list, lambda: keeper.write("main.py", b"on")):
+        with pytest.raises(EngineFailure, match="no second one took over"):
+            ask()

@@ -186,3 +186,15 @@ def test_ctrl_c_at_any_moment_leaves_nothing(
     # An interruption in the very call that makes the volume leaves it to the next start's reaper.
     reap(engine)
     assert engine.volumes(run) == {}
+
+
+def test_a_copy_of_this_machine_with_its_id_and_another_name_is_another_machine(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "copy-of-it")
+    copied = replace(Owner.current("run"), started="another boot:1")
+    assert copied.is_surely_dead()
+    monkeypatch.undo()
+
+    assert copied.machine_id != owner.machine_id
+    assert not copied.is_surely_dead()

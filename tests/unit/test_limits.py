@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
 from lmac_sandbox.inside.ending import Ending, Facts, judge
-from lmac_sandbox.limits import MIB, Limits, StoreLimits
+from lmac_sandbox.inside.frames import encode
+from lmac_sandbox.inside.paths import PATH_BYTES
+from lmac_sandbox.limits import _BOX_OWN_BYTES, MIB, Limits, StoreLimits
+from lmac_sandbox.policy import box_options
 
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
@@ -58,3 +62,27 @@ def test_a_scratch_that_would_eat_all_memory_is_refused() -> None:
 )
 def test_the_first_cause_names_the_ending(facts: Facts, ending: Ending) -> None:
     assert judge(facts) is ending
+
+
+def test_the_longest_listing_of_a_store_fits_into_one_frame() -> None:
+    with pytest.raises(ValueError, match="store_files") as refused:
+        StoreLimits(store_files=2**16)
+    most = int(re.search(r"at most (\d+)", str(refused.value))[1])  # type: ignore[index]  # it matches
+    longest = max(
+        ("/".join(["\U0001f600" * 25] * 2 + ["\U0001f600" * 13]), "\xe9" * 127 + "a", '"' * PATH_BYTES),
+        key=lambda path: len(encode({"": path})),
+    )
+    limits = StoreLimits(store_files=most)
+    entries = [(longest, limits.file_bytes, "0" * 64)] * most
+
+    assert len(longest.encode()) <= PATH_BYTES
+    assert encode({"id": 2**32, "entries": entries})
+
+
+def test_a_box_has_memory_for_everything_that_it_holds_in_memory() -> None:
+    least = Limits(memory_bytes=2**30, scratch_bytes=2**30 - _BOX_OWN_BYTES)
+    host = box_options(least, "sha256:1", "v", {})["HostConfig"]
+    mounts = [int(size) for size in re.findall(r"size=(\d+)m", " ".join(host["Tmpfs"].values()))]
+
+    # Beside them: the runner and one tool.
+    assert sum(mounts) * MIB + host["ShmSize"] + 64 * MIB <= _BOX_OWN_BYTES

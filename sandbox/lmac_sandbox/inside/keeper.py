@@ -91,7 +91,8 @@ def main() -> None:
     store: Store | None = None
     while chunk := os.read(0, _CHUNK_BYTES):
         for request in decoder.feed(chunk):
-            if store is None:
+            # Opened again, it looks again at what is there: another keeper may have written until now.
+            if store is None or request["op"] == "open":
                 store = Store(STORE, _caps(request))
             _send({"id": request["id"], **_answer(store, request)})
 
