@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.answers import Answer
 from lmac_sandbox.box_users import next_users
-from lmac_sandbox.errors import BoxUsed, EngineFailure, ImageNotFound, PathRejected, SandboxError
+from lmac_sandbox.errors import BoxUsed, EngineFailure, ImageNotFound, PathRejected, SandboxError, WireError
 from lmac_sandbox.inside.frames import PROTOCOL
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.processes import PURGE_SECONDS
@@ -43,7 +44,7 @@ class Snapshot:
 class Box:
     """One container with a runner that waits for jobs. Obtained by `start` or from a `Pool`.
 
-    Any error that a method raises means that the box is broken; whatever a job does is a result.
+    After an `EngineFailure` or a `WireError` the box is closed; whatever a job does is a result.
     """
 
     def __init__(
@@ -120,8 +121,9 @@ class Box:
             name = self.container_id[:12]
             raise BoxUsed(f"box {name} is for a single use, and was used", "take another one")
         operation = "snapshot" if self._reuse is Reuse.SINGLE_USE else "renew"
-        answer = self._ask({"op": operation}, COPY_SECONDS)
-        return Snapshot(answer.digest("digest"), answer.integer("files"))
+        with self._closed_on_failure():
+            answer = self._ask({"op": operation}, COPY_SECONDS)
+            return Snapshot(answer.digest("digest"), answer.integer("files"))
 
     def place(self, files: Mapping[str, bytes], into: Place) -> None:
         """Write further files as the user of that folder, replacing what is there.
@@ -135,7 +137,8 @@ class Box:
         except BadPath as error:
             raise PathRejected(str(error)) from error
         self._used = True
-        self._ask({"op": "place", "into": into, "files": contents}, COPY_SECONDS)
+        with self._closed_on_failure():
+            self._ask({"op": "place", "into": into, "files": contents}, COPY_SECONDS)
 
     def run(self, job: Job) -> JobResult:
         """Run one job to its end; none of its processes is left then.
@@ -155,14 +158,22 @@ class Box:
             "stdin": base64.b64encode(job.stdin).decode("ascii"),
             **order_of(job, self._limits),
         }
-        answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
-        return result_of(answer, self._limits, self._users)
+        with self._closed_on_failure():
+            answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
+            return result_of(answer, self._limits, self._users)
+
+    @contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except (EngineFailure, WireError):
+            self.close()
+            raise
 
     def _ask(self, frame: dict[str, object], seconds: float) -> Answer:
         caps = {"file_bytes": self._limits.file_bytes, "open_files": self._limits.open_files}
         answer = Answer(self._program.channel.request(frame | caps, seconds), "runner")
         if "error" in answer:
-            self.close()
             raise EngineFailure(f"the box failed: {answer.text('error', 2000)}")
         return answer
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,19 @@ from attack.table import BENIGN
 from judged_boxes import LIMITS, Judge, judged_by
 from lmac.checks import AcceptanceCheck, AcceptanceForm
 from lmac.evaluation import CheckResult
-from lmac_sandbox import Box, Engine, JobResult, Keeper, Limits, Owner, Pool, StoreLimits, Volume, WarmBox
+from lmac_sandbox import (
+    Box,
+    Engine,
+    JobResult,
+    Keeper,
+    Limits,
+    Owner,
+    Pool,
+    Reuse,
+    StoreLimits,
+    Volume,
+    WarmBox,
+)
 
 GONE_SECONDS = 5.0
 """For containers that end by themselves, on a busy machine."""
@@ -30,7 +43,7 @@ def stage(engine: Engine, image_id: str, tmp_path_factory: pytest.TempPathFactor
         Keeper.start(engine, volume, image_id, owner, limits) as keeper,
         Pool(engine, volume, image_id, owner, Limits(), size=3) as pool,
         pool.take() as neighbour,
-        WarmBox(lambda: Box.start(engine, volume, image_id, owner, Limits())) as warm,
+        WarmBox(partial(Box.start, engine, volume, image_id, owner, Limits(), reuse=Reuse.RUN)) as warm,
     ):
         keeper.write("main.py", b"x = 1\n")
         scratch = tmp_path_factory.mktemp("attack")

@@ -273,7 +273,7 @@ def _a_file_that_changes_while_it_is_copied(stage: Stage) -> None:
             for text in texts:
                 stage.keeper.write("moving.txt", text)
 
-    with stage.holding({"moving.txt": texts[0]}), stage.take() as box:
+    with stage.holding({"moving.txt": texts[0]}), stage.take_warm() as box:
         writer = threading.Thread(target=write)
         writer.start()
         for _ in range(20):

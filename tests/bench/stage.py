@@ -13,7 +13,7 @@ from lmac.checks import Check
 from lmac.config import RunConfig
 from lmac.evaluator import BoxSource, Evaluator
 from lmac.inputs import cache_folder, load_checks, resolve_image
-from lmac_sandbox import Box, Engine, Keeper, Limits, Owner, StoreLimits, Volume
+from lmac_sandbox import Box, Engine, Keeper, Limits, Owner, Reuse, StoreLimits, Volume
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -59,10 +59,12 @@ class Stage:
     volume: Volume
     keeper: Keeper
 
-    def box(self, limits: Limits | None = None, sessions: bool = True) -> Box:
+    def box(
+        self, limits: Limits | None = None, sessions: bool = True, reuse: Reuse = Reuse.SINGLE_USE
+    ) -> Box:
         """A box beside the keeper; the default limits unless others are named."""
         whole = limits or Limits()
-        return Box.start(self.engine, self.volume, self.image_id, self.owner, whole, sessions)
+        return Box.start(self.engine, self.volume, self.image_id, self.owner, whole, sessions, reuse)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from bench.figures import Measured, figure, seconds
 from bench.stage import MODULE, TESTS, Stage, evaluator_of, staged
 from lmac.evaluator import Evaluator
-from lmac_sandbox import Limits, Pool, WarmBox
+from lmac_sandbox import Limits, Pool, Reuse, WarmBox
 from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.policy import Options, box_options
 
@@ -78,8 +78,8 @@ def _steps(stack: ExitStack) -> dict[str, Step]:
     stage = stack.enter_context(staged())
     limits = Limits()
     pool = stack.enter_context(Pool(stage.engine, stage.volume, stage.image_id, stage.owner, limits))
-    tools = stack.enter_context(WarmBox(partial(stage.box, sessions=False)))
-    tests = stack.enter_context(WarmBox(stage.box))
+    tools = stack.enter_context(WarmBox(partial(stage.box, sessions=False, reuse=Reuse.RUN)))
+    tests = stack.enter_context(WarmBox(partial(stage.box, reuse=Reuse.RUN)))
     stage.keeper.write("test_counter.py", TESTS.encode())
     options = box_options(limits, stage.image_id, stage.volume.name, stage.owner.labels("bench"), BoxUsers(0))
     numbers = count()

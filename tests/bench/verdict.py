@@ -17,7 +17,7 @@ from bench.figures import Measured, figure, seconds
 from bench.stage import CHECKOUT, MODULE, TESTS, Stage, evaluator_of, measured_checks, staged
 from lmac.config import RunConfig
 from lmac.evaluator import Evaluator
-from lmac_sandbox import Limits, Pool, WarmBox
+from lmac_sandbox import Limits, Pool, Reuse, WarmBox
 
 SAMPLES = 15
 REFILL_SECONDS = 1.0
@@ -56,7 +56,7 @@ def _times() -> Times:
         tempfile.TemporaryDirectory() as folder,
         staged() as stage,
         Pool(stage.engine, stage.volume, stage.image_id, stage.owner, Limits()) as pool,
-        WarmBox(partial(stage.box, sessions=False)) as warm,
+        WarmBox(partial(stage.box, sessions=False, reuse=Reuse.RUN)) as warm,
         _forked_host(Path(folder)) as forked,
     ):
         evaluator = evaluator_of(pool, warm)

@@ -10,6 +10,7 @@ import pytest
 from lmac_sandbox import Limits
 from lmac_sandbox.inside import counters, start
 from lmac_sandbox.inside.counters import Counters, read_counters
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.policy import RUNNER_COMMAND, TOOLS_RUNNER_COMMAND, box_options, for_engine
 
 COUNTED = Counters(7, 7)
@@ -35,7 +36,7 @@ def test_a_runner_of_either_kind_counts_nothing_under_gvisor_and_only_there(
     runtime: str | None,
     seen: Counters,
 ) -> None:
-    options = for_engine(box_options(Limits(), "sha256:1", "v", {}, command), "docker", runtime)
+    options = for_engine(box_options(Limits(), "sha256:1", "v", {}, BoxUsers(0), command), "docker", runtime)
     words = options["Cmd"]
     argv += words[next(n for n, word in enumerate(words) if word.endswith("start.py")) :]
     found: list[Counters] = []

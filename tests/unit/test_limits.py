@@ -10,6 +10,7 @@ import pytest
 from lmac_sandbox.inside.ending import Ending, Facts, judge
 from lmac_sandbox.inside.frames import encode
 from lmac_sandbox.inside.paths import PATH_BYTES
+from lmac_sandbox.inside.users import BoxUsers
 from lmac_sandbox.limits import _BOX_OWN_BYTES, MIB, Limits, StoreLimits
 from lmac_sandbox.policy import box_options
 
@@ -81,7 +82,7 @@ def test_the_longest_listing_of_a_store_fits_into_one_frame() -> None:
 
 def test_a_box_has_memory_for_everything_that_it_holds_in_memory() -> None:
     least = Limits(memory_bytes=2**30, scratch_bytes=2**30 - _BOX_OWN_BYTES)
-    host = box_options(least, "sha256:1", "v", {})["HostConfig"]
+    host = box_options(least, "sha256:1", "v", {}, BoxUsers(0))["HostConfig"]
     mounts = [int(size) for size in re.findall(r"size=(\d+)m", " ".join(host["Tmpfs"].values()))]
 
     # Beside them: the runner and one tool.

@@ -45,8 +45,8 @@ def contenders(engine: Engine, image_id: str) -> Iterator[Mapping[str, Sample]]:
     with (
         staged(engine, image_id) as stage,
         Pool(engine, stage.volume, image_id, stage.owner, Limits()) as pool,
-        WarmBox(partial(stage.box, sessions=False)) as tools,
-        WarmBox(stage.box) as tests,
+        WarmBox(partial(stage.box, sessions=False, reuse=Reuse.RUN)) as tools,
+        WarmBox(partial(stage.box, reuse=Reuse.RUN)) as tests,
     ):
         never_used, reused = evaluator_of(pool, tools), evaluator_of(pool, tools, tests)
         yield {
@@ -93,9 +93,9 @@ def _from_nothing(engine: Engine, image_id: str, files: Mapping[str, str]) -> To
 
 
 class _OneBox:
-    """A box that serves all checks of one report."""
+    """A box that serves all checks of one report, cleared before those that execute code."""
 
-    reuse = Reuse.SINGLE_USE
+    reuse = Reuse.RUN
 
     def __init__(self, box: Box) -> None:
         self._box = box
@@ -106,7 +106,7 @@ class _OneBox:
 
 @contextmanager
 def _one_box(stage: Stage) -> Iterator[_OneBox]:
-    box = stage.box()
+    box = stage.box(reuse=Reuse.RUN)
     try:
         yield _OneBox(box)
     finally:
