@@ -16,6 +16,10 @@ Judge = Callable[..., tuple[CheckResult, JobResult]]
 
 @pytest.fixture
 def judge_in_box(engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner) -> Judge:
+    return judge_in(engine, volume, keeper, image_id, owner)
+
+
+def judge_in(engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner) -> Judge:
     """Judges files by a suite, both from names to texts; each call has a box of its own."""
 
     def judged(

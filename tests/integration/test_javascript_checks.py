@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
 from check_stage import CheckStage, check_stage
+from judged_boxes import judge_in, outcomes
+from lmac.checks import AcceptanceForm
 from lmac.config import RunConfig
 from lmac.evaluation import CheckResult, Verdict
 from lmac.inputs import load_checks
@@ -42,6 +45,29 @@ def test_a_good_store_is_green_and_its_tests_are_a_claim(stage: CheckStage) -> N
 
 def test_the_image_is_small(engine: Engine, node_image_id: str) -> None:
     assert engine.client.images.get(node_image_id).attrs["Size"] < 170_000_000
+
+
+def test_a_suite_judges_its_programs_from_outside(engine: Engine, node_image_id: str) -> None:
+    suite = """\
+def test_a_sum(subject):
+    done = subject.run("node", "main.js", "20", "22")
+    assert (done.exit_code, done.stdout) == (0, "42\\n")
+
+def test_another_answer(subject):
+    assert subject.run("node", "main.js", "1", "1").stdout == "3\\n"
+"""
+    program = "console.log(require('./sum')(Number(process.argv[2]), Number(process.argv[3])));\n"
+    owner = Owner.current(f"test-{secrets.token_hex(4)}")
+    with (
+        Volume.create(engine, owner, StoreLimits()) as volume,
+        Keeper.start(engine, volume, node_image_id, owner, StoreLimits()) as keeper,
+    ):
+        judge = judge_in(engine, volume, keeper, node_image_id, owner)
+        files = {"sum.js": SUM, "main.js": program}
+        judged, result = judge(files, {"test_it.py": suite}, AcceptanceForm.COMMAND)
+
+    assert outcomes(result) == {"test_a_sum": "passed", "test_another_answer": "failed"}, judged.findings
+    assert (judged.verdict, judged.claimed) == (Verdict.FAILED, False)
 
 
 def test_what_does_not_parse_is_named_and_nothing_else_runs(stage: CheckStage) -> None:
