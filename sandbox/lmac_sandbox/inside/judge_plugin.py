@@ -36,16 +36,21 @@ class Running:
     def __init__(self, client: SubjectClient, pid: int) -> None:
         self._client = client
         self._pid = pid
+        self._stopped: Finished | None = None
 
     @property
     def output(self) -> str:
         """What it has written to stdout and stderr so far, in this order."""
+        if self._stopped is not None:
+            return self._stopped.stdout + self._stopped.stderr
         _, stdout, stderr = _state(self._client, "state", self._pid)
         return stdout + stderr
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs."""
+        if self._stopped is not None:
+            return self._stopped.exit_code
         return _state(self._client, "state", self._pid)[0]
 
     def wait_for_port(self, port: int, seconds: float = 10.0) -> None:
@@ -65,9 +70,11 @@ class Running:
         raise TimeoutError(f"nothing listens on port {port}; the program wrote: {self.output[-2000:]}")
 
     def stop(self) -> Finished:
-        """Kill it with all that it started in its session."""
-        code, stdout, stderr = _state(self._client, "stop", self._pid)
-        return Finished(-9 if code is None else code, stdout, stderr)
+        """Kill it with all that it started in its session; once, what it said then stays."""
+        if self._stopped is None:
+            code, stdout, stderr = _state(self._client, "stop", self._pid)
+            self._stopped = Finished(-9 if code is None else code, stdout, stderr)
+        return self._stopped
 
 
 class Subject:

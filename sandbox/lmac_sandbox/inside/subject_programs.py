@@ -98,7 +98,7 @@ class Programs:
         return process.pid
 
     def _state(self, pid: int) -> tuple[Any, ...]:
-        started = self._started[pid]
+        started = self._running(pid)
         return (started.process.poll(), _capped(started.stdout), _capped(started.stderr))
 
     def _stop(self, pid: int) -> tuple[Any, ...]:
@@ -107,7 +107,8 @@ class Programs:
         After the last program nobody is left: one that had made itself a session of its own could answer for
         the next one, from a memory that the suite believes to be gone.
         """
-        started = self._started.pop(pid)
+        started = self._running(pid)
+        del self._started[pid]
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         if not self._started:
@@ -115,6 +116,11 @@ class Programs:
         code = started.process.wait()
         with started.stdout, started.stderr:
             return (code, _capped(started.stdout), _capped(started.stderr))
+
+    def _running(self, pid: int) -> _Started:
+        if pid not in self._started:
+            raise ProgramFault("that program was stopped with the test that started it")
+        return self._started[pid]
 
     def _write(self, path: str, content: bytes) -> str:
         place = os.path.join(self._folder, path)
