@@ -25,6 +25,7 @@ from lmac_sandbox.errors import (
     StoreFull,
     WireError,
 )
+from lmac_sandbox.inside.judged_form import JudgedForm
 from lmac_sandbox.inside.notices import Notice, NoticeKind
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.store_digest import store_digest
@@ -82,6 +83,7 @@ __all__ = [
     "IsolationMissing",
     "Job",
     "JobResult",
+    "JudgedForm",
     "Keeper",
     "LastingKeeper",
     "Limits",

@@ -12,6 +12,7 @@ from lmac_sandbox.endings import Ending
 from lmac_sandbox.errors import WireError
 from lmac_sandbox.inside.events import checked_event
 from lmac_sandbox.inside.frames import Frame
+from lmac_sandbox.inside.judged_form import JudgedForm
 from lmac_sandbox.inside.notices import Notice, notice_of
 from lmac_sandbox.inside.programs import PROGRAMS
 from lmac_sandbox.inside.reading import checked_reading
@@ -22,8 +23,6 @@ WorkingFolder = Literal["subject", "suite"]
 """`subject` is the copy of the store; `suite` holds what was placed there."""
 Place = Literal["subject", "suite", "judge"]
 """Where files can be put; `judge` is the folder of a judge's suite, which no job can read."""
-JudgedForm = Literal["api", "command"]
-"""`api`: the suite imports the subject's modules through proxies; `command`: it runs its programs."""
 
 USER_MASK = "[uid]"
 STDIN_BYTES = 4 * MIB

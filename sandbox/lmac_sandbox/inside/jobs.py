@@ -15,6 +15,7 @@ from .counters import Counters, is_scratch_full, read_counters
 from .ending import Ending, Facts, judge
 from .events import parse_events
 from .frames import Frame
+from .judged_form import JudgedForm
 from .kept import Kept
 from .places import WORKING_FOLDERS
 from .processes import Status, purge, reap
@@ -178,7 +179,7 @@ def _socket_ends() -> tuple[int, int]:
 
 def _fork_judged(order: Order, users: BoxUsers, stdin: int, writers: Mapping[str, int]) -> tuple[int, int]:
     # It needs pytest, which the runner imports when nothing that is printed can do harm.
-    from .judge import JudgedForm, fork_judged
+    from .judge import fork_judged
 
     environment = {**os.environ, **order.environment}
     form = JudgedForm(order.judged_form)

@@ -158,7 +158,7 @@ def run_session(
         coverage.start()
     # Ours come last: of an option given twice the last one counts.
     plugins = [recorder, NamesRestored()]
-    code = int(pytest.main([*arguments, *_fixed_options(folder)], plugins=plugins))
+    code = int(pytest.main([*arguments, *fixed_options(folder)], plugins=plugins))
     if coverage:
         recorder.covered(coverage.events())
     if not recorder.interrupted:
@@ -166,7 +166,7 @@ def run_session(
     return code
 
 
-def _fixed_options(folder: str) -> tuple[str, ...]:
+def fixed_options(folder: str) -> tuple[str, ...]:
     """No cache, no configuration of the store, and no folder whose name or content keeps its tests unseen."""
     return (
         *plugin_options(),
