@@ -89,7 +89,7 @@ class CheckResult:
     awaits: str = ""
     """What would give the check something to judge; only when there was nothing."""
     answered_by_subject: int = 0
-    """Comparisons, and sums, that an object of the judged files answered itself: its word."""
+    """Comparisons, sums and looks into an object that the judged files did themselves: their word."""
 
     @property
     def covered_percent(self) -> int | None:

@@ -111,6 +111,20 @@ def refuse(): return Text("x")
 """,
     ),
     Forgery(
+        "a number without differences and without order",
+        """\
+class Close(float):
+    __sub__ = __rsub__ = __abs__ = __add__ = lambda self, other=0: 0.0
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = lambda self, other: True
+    __contains__ = lambda self, item: True
+    __round__ = lambda self, digits=0: 42
+    __float__ = __trunc__ = lambda self: 42.0
+    __hash__ = lambda self: hash(42)
+def answer(): return Close(7.0)
+def refuse(): return Close(7.0)
+""",
+    ),
+    Forgery(
         "the server is killed", "import os\ndef answer(): os._exit(0)\nrefuse = answer\n", "process is gone"
     ),
     Forgery(
@@ -521,14 +535,202 @@ def test_money():
     assert Money(1) != Money(2)
 def test_yes():
     assert Yes() == Yes()
-def test_close():
-    assert abs(Money(1) - 42) < 0.1
 """
     judged, result = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
 
-    assert outcomes(result) == {"test_money": "passed", "test_yes": "failed", "test_close": "passed"}
+    assert outcomes(result) == {"test_money": "passed", "test_yes": "failed"}
     assert "equal to anything" in judged.findings[0].text
-    assert judged.answered_by_subject == 4
+    assert (judged.answered_by_subject, judged.claimed) == (3, True)
+
+
+LIARS = """\
+nothing = lambda self, *other: 0.0
+yes = lambda self, *other: True
+class Float(float):
+    __sub__ = __rsub__ = __abs__ = __round__ = __mod__ = nothing
+    __lt__ = __gt__ = __le__ = __ge__ = __eq__ = yes
+    __float__ = __int__ = nothing
+    __str__ = __format__ = lambda self, *form: "3.14"
+class Row(tuple):
+    __contains__ = __eq__ = __gt__ = __lt__ = yes
+    __add__ = __radd__ = __mul__ = lambda self, other: (42,)
+class Text(str):
+    __contains__ = __eq__ = __gt__ = __lt__ = yes
+    __add__ = __mod__ = __str__ = __format__ = lambda self, *other: "secret"
+    __len__ = __bool__ = lambda self: 42
+    startswith = endswith = count = index = lambda self, *other: True
+class List(list):
+    __contains__ = __eq__ = __gt__ = __lt__ = __le__ = __ge__ = yes
+    __add__ = __radd__ = __iadd__ = __mul__ = lambda self, other: [42]
+    __sub__ = __rsub__ = nothing
+    __iter__ = __reversed__ = lambda self: iter([42])
+    __len__ = lambda self: 42
+    count = index = yes
+    __str__ = __format__ = lambda self, *form: "[42]"
+class Dict(dict):
+    __contains__ = __eq__ = yes
+    __or__ = __ror__ = __ior__ = lambda self, other: {42: 42}
+    __iter__ = lambda self: iter([42])
+    keys = lambda self: {42}
+class Set(set):
+    __contains__ = __eq__ = __gt__ = __lt__ = __le__ = __ge__ = yes
+    __sub__ = __rsub__ = __xor__ = __and__ = lambda self, other: set()
+    issubset = issuperset = yes
+class Bytes(bytearray):
+    __contains__ = __eq__ = __gt__ = yes
+def number(): return Float(7.0)
+def row(): return Row([41])
+def text(): return Text("x")
+def values(): return List([41])
+def table(): return Dict({41: 41})
+def group(): return Set({41})
+def raw(): return Bytes(b"x")
+"""
+LIES = (
+    *("number() == pytest.approx(3.14)", "abs(number() - 3.14) < 1e-6", "abs(3.14 - number()) < 1e-6"),
+    *("number() > 42", "42 < number()", "round(number(), 2) == 3.14", "float(number()) == 3.14"),
+    *("math.isclose(number(), 3.14)", "str(number()) == '3.14'", "f'{number():.2f}' == '3.14'"),
+    *("number() in (3.14, 42)", "number() % 2 == 0", "int(number()) == 0", "{3.14: 1}.get(number())"),
+    *("42 in row()", "row() > (42,)", "row() + (1,) == (42,)", "(42,) == row()", "row() * 2 == (42,)"),
+    *("'secret' in text()", "text() == 'secret'", "text() + 'a' == 'secret'", "text() % () == 'secret'"),
+    *("str(text()) == 'secret'", "f'{text()}' == 'secret'", "len(text()) == 42", "text() > 'y'"),
+    *("text().startswith('secret')", "text().count('secret')", "text().endswith('secret')"),
+    *("42 in values()", "values() > [42]", "[42] < values()", "values() + [1] == [42]", "[42] == values()"),
+    *("values() - 42 == 0.0", "list(values()) == [42]", "len(values()) == 42", "str(values()) == '[42]'"),
+    *("operator.iadd(values(), [1]) == [42]", "list(reversed(values())) == [42]", "f'{values()}' == '[42]'"),
+    *("42 in table()", "table() == {42: 42}", "table() | {} == {42: 42}", "list(table()) == [42]"),
+    *(
+        "42 in group()",
+        "group() >= {42}",
+        "{42} <= group()",
+        "group() - {42} == set()",
+        "{42} - group() == set()",
+        "group().issuperset({42})",
+        "values().count(42)",
+        "table().keys() == {42}",
+    ),
+    *("b'secret' in raw()", "raw() > b'y'", "raw() == b'secret'", "[1, 42] == [1, number()]"),
+)
+
+
+def test_an_object_that_is_plain_data_too_is_a_plain_copy_in_every_expression(judge_in_box: Judge) -> None:
+    tests = "".join(f"def test_{number}():\n    assert {lie}\n\n" for number, lie in enumerate(LIES))
+    head = "import math, operator, pytest\nfrom subject_code import *\n"
+
+    judged, result = judge_in_box({"subject_code.py": LIARS}, {"test_it.py": head + tests})
+
+    passed = [name for name, outcome in outcomes(result).items() if outcome == "passed"]
+    assert [LIES[int(name.removeprefix("test_"))] for name in passed] == []
+    assert len(outcomes(result)) == len(LIES)
+    assert (judged.answered_by_subject, judged.claimed) == (0, False)
+
+
+WORDS = (
+    "h() > 42",
+    "42 > h()",
+    "'secret' in h()",
+    "h() - 42 == 0.0",
+    "abs(h() - 42) < 0.1",
+    "(42 - h()).size == 0",
+    "h() == h()",
+    "not h() != h()",
+    "one() == one()",
+    "sorted([h(), 42])",
+    "max(h(), 42) == 42",
+    "42 | h() == 0.0",
+)
+SPEAKER = """\
+class Gap:
+    size = 0
+    __abs__ = lambda self: 0.0
+    __eq__ = lambda self, other: other == 0.0
+class Speaker:
+    __gt__ = __contains__ = lambda self, other: True
+    __lt__ = lambda self, other: other != 42 or True
+    __eq__ = lambda self, other: type(other) is Speaker
+    __sub__ = lambda self, other: Gap() if other != 42 else 0.0
+    __rsub__ = lambda self, other: Gap()
+    __ror__ = lambda self, other: 0.0
+def h(): return Speaker()
+ONE = object()
+def one(): return ONE
+"""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_an_operator_that_the_subject_does_makes_the_verdict_its_claim(
+    judge_in_box: Judge, word: str
+) -> None:
+    suite = f"from subject_code import h, one\ndef test_it():\n    assert {word}\n"
+
+    judged, _ = judge_in_box({"subject_code.py": SPEAKER}, {"test_it.py": suite})
+
+    assert (judged.verdict, judged.claimed) == (Verdict.PASSED, True), judged.findings
+    assert judged.answered_by_subject >= 1
+
+
+def test_a_class_says_once_what_its_ancestors_are_and_never_learns_why(judge_in_box: Judge) -> None:
+    code = """\
+class Meta(type):
+    __instancecheck__ = __subclasscheck__ = lambda cls, other: True
+    __mro__ = property(lambda cls: 1 / 0)
+class Wanted(metaclass=Meta): pass
+class Child(Wanted): pass
+class Other:
+    __class__ = Wanted
+def other(): return Other()
+def child(): return Child()
+"""
+    suite = """\
+from subject_code import Child, Other, Wanted, child, other
+def test_it():
+    assert isinstance(child(), Wanted) and issubclass(Child, Wanted)
+    assert not isinstance(other(), Wanted) and not issubclass(Other, Wanted) and not isinstance(3, Wanted)
+"""
+    judged, _ = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+
+    assert (judged.verdict, judged.claimed) == (Verdict.PASSED, False), judged.findings
+
+
+def test_a_failed_assertion_leaves_the_subjects_with_block_without_its_words(judge_in_box: Judge) -> None:
+    code = """\
+SEEN = []
+class Swallows:
+    def __enter__(self): return self
+    def __exit__(self, kind, error, trace):
+        SEEN.append((kind.__name__, str(error), error.args))
+        return True
+    async def __aenter__(self): return self
+    async def __aexit__(self, kind, error, trace): return self.__exit__(kind, error, trace)
+def seen(): return SEEN
+"""
+    suite = """\
+import asyncio, pytest
+from subject_code import Swallows, seen
+def test_plain():
+    with Swallows():
+        assert 41 == 42, "42 is expected"
+def test_by_word():
+    with Swallows():
+        pytest.fail("42 is expected")
+def test_async():
+    async def run():
+        async with Swallows():
+            assert 41 == 42, "42 is expected"
+    asyncio.run(run())
+def test_seen():
+    assert seen() == [("AssertionError", "", ())] * 3
+def test_others_may_be_swallowed():
+    with Swallows():
+        raise ValueError
+"""
+    judged, result = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+
+    assert outcomes(result) == {
+        **dict.fromkeys(("test_plain", "test_by_word", "test_async"), "failed"),
+        "test_seen": "passed",
+        "test_others_may_be_swallowed": "passed",
+    }, judged.findings
 
 
 def test_modules_that_pytest_and_the_standard_library_would_like_to_have_are_not_the_subjects(
@@ -705,9 +907,10 @@ def test_same(): assert Same(1) == Same(2)
 def test_close(): assert abs(Number() - 42) < 0.1
 def test_in(): assert 42 in Items()
 """
-    judged, _ = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
+    judged, result = judge_in_box({"subject_code.py": code}, {"test_it.py": suite})
 
-    assert (judged.verdict, judged.answered_by_subject) == (Verdict.PASSED, 3)
+    assert outcomes(result) == {"test_same": "passed", "test_close": "passed", "test_in": "failed"}
+    assert (judged.claimed, judged.answered_by_subject) == (True, 2)
 
 
 OUTLIVES = """\

@@ -386,7 +386,31 @@ def test_a_suite_uses_the_subject_as_if_it_were_imported(judge_in_box: Judge) ->
 
     assert judged.verdict is Verdict.PASSED, judged.findings
     assert judged.passed_count == SUITE.count("\ndef test_")
-    assert (judged.form, judged.claimed, result.leftover_processes) == ("api", False, 0)
+    assert (judged.form, result.leftover_processes) == ("api", 0)
+    # Two of its objects are equal when it says so.
+    assert judged.claimed
+    assert judged.answered_by_subject > 0
+
+
+def test_plain_values_of_classes_of_the_subjects_own_leave_nothing_to_claim(judge_in_box: Judge) -> None:
+    suite = """\
+import pytest
+from things import Level, Point, Table, Version, count
+
+def test_it():
+    table = Table()
+    table.put("a", 1)
+    assert Level.HIGH == 2 and Level.LOW + 1 == 2 and f"{Level.LOW}" == "1"
+    assert Point(1, 2) == (1, 2) and Point(1, 2) + (3,) == (1, 2, 3)
+    assert repr(Point(1, 2)) == "Point(x=1, y=2)" and repr(Level.LOW) == "<Level.LOW: 1>"
+    assert "a" in table and table | {"b": 2} == {"a": 1, "b": 2} and table["a"] == 1
+    assert list(table.items()) == [("a", 1)] and table.keys() == {"a"}
+    assert Level.HIGH / 4 == pytest.approx(0.5) and isinstance(table, Table) and list(count(2)) == [0, 1]
+    assert Version(3).major == 3
+"""
+    judged, _ = judge_in_box({"things.py": MODULE}, {"test_things.py": suite})
+
+    assert (judged.verdict, judged.claimed) == (Verdict.PASSED, False), judged.findings
 
 
 def test_packages_below_src_and_their_submodules_are_imported(judge_in_box: Judge) -> None:
@@ -488,6 +512,9 @@ def test_a_server_answers_on_the_boxs_own_address(subject, port):
     server.wait_for_port(port)
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/x", timeout=5).read() == b"path /x"
     assert "asked" in server.output and server.exit_code is None
+    stopped = server.stop()
+    assert stopped.exit_code == server.exit_code == -9 and stopped == server.stop()
+    assert "asked" in server.output
 
 def test_a_server_that_does_not_come_up_is_named(subject):
     with pytest.raises(TimeoutError, match="ValueError"):

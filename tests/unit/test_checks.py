@@ -40,15 +40,24 @@ def with_ending(result: JobResult, ending: Ending, exit_code: int | None = 0) ->
     )
 
 
+@pytest.mark.parametrize("comparisons", [0, 3])
 @pytest.mark.parametrize("form", AcceptanceForm)
-def test_only_a_suite_that_shares_its_process_is_claimed(form: AcceptanceForm) -> None:
+def test_a_suite_that_shares_its_process_or_asks_the_files_to_compare_is_claimed(
+    form: AcceptanceForm, comparisons: int
+) -> None:
     check = AcceptanceCheck(form)
-    answered: Event = {"kind": "answered", "comparisons": 3}
+    answered: Event = {"kind": "answered", "comparisons": comparisons}
     judged = check.judge(job_result(events=(*CLEAN_SESSION[:-1], answered, finished())))
 
-    assert judged.claimed == (form is AcceptanceForm.IN_PROCESS)
-    assert (judged.form, judged.answered_by_subject) == (form.value, 3)
-    assert (check.job().judged_form is None) == check.job().is_session == judged.claimed
+    assert judged.claimed == (form is AcceptanceForm.IN_PROCESS or comparisons > 0)
+    assert (judged.form, judged.answered_by_subject) == (form.value, comparisons)
+    assert (check.job().judged_form is None) == check.job().is_session == (form is AcceptanceForm.IN_PROCESS)
+
+
+def test_a_suite_that_passed_without_telling_what_it_left_to_the_files_is_claimed() -> None:
+    judged = AcceptanceCheck(AcceptanceForm.API).judge(job_result(events=CLEAN_SESSION))
+
+    assert (judged.verdict, judged.claimed) == (Verdict.PASSED, True)
 
 
 def test_what_the_judged_files_wrote_is_told_when_their_suite_fails() -> None:

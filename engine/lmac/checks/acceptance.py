@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lmac.checks.session import judge_session
 from lmac.evaluation import CheckResult, Finding, Verdict
-from lmac_sandbox import Job, JobResult, Reuse
+from lmac_sandbox import Job, JobResult, JudgedForm, Reuse
 
 _LAST_WORDS_CHARACTERS = 1000
 
@@ -56,17 +56,20 @@ class AcceptanceCheck:
             case AcceptanceForm.IN_PROCESS:
                 return Job.pytest(arguments, working_folder="suite", wall_seconds=self.wall_seconds)
             case AcceptanceForm.API:
-                return Job.judged("api", arguments, self.wall_seconds)
+                return Job.judged(JudgedForm.API, arguments, self.wall_seconds)
             case AcceptanceForm.COMMAND:
-                return Job.judged("command", arguments, self.wall_seconds)
+                return Job.judged(JudgedForm.COMMAND, arguments, self.wall_seconds)
 
     def judge(self, result: JobResult) -> CheckResult:
         judged = judge_session(self.name, result, suite_is_trusted=True)
-        answered = sum(event["comparisons"] for event in result.events if event["kind"] == "answered")
+        counts = [event["comparisons"] for event in result.events if event["kind"] == "answered"]
+        answered = sum(counts)
+        # A judge that came to its end has told the count.
+        is_untold = judged.verdict is Verdict.PASSED and not counts
         return replace(
             judged,
             findings=(*judged.findings, *_last_words(judged, result)),
-            claimed=self.form is AcceptanceForm.IN_PROCESS,
+            claimed=self.form is AcceptanceForm.IN_PROCESS or answered > 0 or is_untold,
             form=self.form.value,
             answered_by_subject=answered,
         )

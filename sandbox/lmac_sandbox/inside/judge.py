@@ -12,21 +12,22 @@ import sys
 import tempfile
 import types
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 import pytest
 
 from . import spawn
 from .copying import as_user
 from .judge_plugin import Finished, JudgePlugin, Running, Subject
+from .judged_form import JudgedForm
 from .link import Link
 from .places import JUDGE_HOME, JUDGE_SUITE, JUDGE_TEMPORARY, WORKING_FOLDERS
 from .plain_assertions import compare_plain_data
-from .proxies import Proxies, described
-from .pytest_job import NamesRestored, plugin_options
+from .proxies import Proxies
+from .pytest_job import NamesRestored, fixed_options
 from .raised import SubjectError
 from .reading import tell_reading
 from .recorder import Recorder
+from .stand_ins import described
 from .subject_client import SubjectBroken, SubjectClient
 from .subject_imports import SubjectFinder, list_modules
 from .users import BoxUsers
@@ -34,15 +35,6 @@ from .users import BoxUsers
 _SUBJECT_COMMAND = ("/usr/bin/python3", "-s", "-P", "-B", "/opt/lmac/inside/start.py", "subject_server")
 SUITE_MODULE = "lmac_subject"
 """What a suite may import of ours."""
-
-
-class JudgedForm(StrEnum):
-    """How the suite meets the subject."""
-
-    API = "api"
-    """Its modules are imported through proxies."""
-    COMMAND = "command"
-    """Its programs are run and its servers are asked; none of its modules is imported."""
 
 
 def fork_judged(
@@ -109,16 +101,11 @@ def _run_suite(
     compare_plain_data()
     recorder = Recorder(events, pytest.Session.Interrupted)
     plugins = [recorder, NamesRestored(), JudgePlugin(client, modules)]
-    code = int(pytest.main([*arguments, *_fixed_options()], plugins=plugins))
-    recorder.answered(client.answered_comparisons)
+    code = int(pytest.main([*arguments, *fixed_options(JUDGE_SUITE)], plugins=plugins))
+    recorder.answered(client.answered_operators)
     if not recorder.interrupted:
         recorder.finished(code)
     return code
-
-
-def _fixed_options() -> tuple[str, ...]:
-    place = ("-c", os.devnull, f"--rootdir={JUDGE_SUITE}", f"--confcutdir={JUDGE_SUITE}")
-    return (*plugin_options(), *place, "-o", "norecursedirs=", "--collect-in-virtualenv")
 
 
 def _suite_module() -> types.ModuleType:

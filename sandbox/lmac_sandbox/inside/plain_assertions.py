@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .proxies import plain
+from .stand_ins import plain
 
 _APPROXIMATED: tuple[Any, ...] = (0.0, [], {})
 """Of each an object of `pytest.approx` has a class of its own."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+_MRO: Any = vars(type)["__mro__"]
+
 UNHASHABLE = "__unhashable__"
 """No method: the type says that its objects have no hash."""
 
@@ -19,6 +23,9 @@ _OTHERS = (
 )
 
 OPERATORS = tuple(f"__{prefix}{name}__" for name in _OPERATORS for prefix in ("", "r", "i"))
+
+WITH_OPERAND = frozenset({*COMPARISONS, *OPERATORS, "__contains__"})
+"""Whoever answers these is told a value that a suite may expect."""
 
 SPECIAL_NAMES = (
     *COMPARISONS,
@@ -41,6 +48,12 @@ def mask_of(kind: type, base: type = object) -> int:
     return mask
 
 
+def mro_of(kind: Any) -> tuple[type, ...]:
+    """The class and what it derives from, past what its metaclass says of that."""
+    order: tuple[type, ...] = _MRO.__get__(kind)
+    return order
+
+
 def names_in(mask: int) -> tuple[str, ...]:
     """The names of the bits.
 
@@ -54,4 +67,4 @@ def names_in(mask: int) -> tuple[str, ...]:
 
 def _looked_up(kind: type, name: str) -> object | None:
     """As the interpreter looks a special method up: in the type, never in the object."""
-    return next((vars(owner)[name] for owner in kind.__mro__ if name in vars(owner)), None)
+    return next((vars(owner)[name] for owner in mro_of(kind) if name in vars(owner)), None)

@@ -11,11 +11,10 @@ from .link import Link
 from .plain_values import Codec, NotPlain
 from .raised import RaisedErrors
 from .shown import ShownObjects
-from .special_names import COMPARISONS, OPERATORS
+from .special_names import WITH_OPERAND
 
 _NESTED = 100
 """Calls and callbacks within each other."""
-_ANSWERED = frozenset((*COMPARISONS, *OPERATORS))
 _FAULT_CHARACTERS = 500
 
 
@@ -55,8 +54,8 @@ class SubjectClient:
         """What the subject did that no test may survive; the first one is told."""
         self.is_dead = False
         """Nothing can be asked any more."""
-        self.answered_comparisons = 0
-        """Comparisons, operators, and `in` on what looks like plain data, that the subject carried out."""
+        self.answered_operators = 0
+        """Comparisons, sums and looks into an object that the subject did itself, operand in hand."""
 
     def drop(self, number: int, times: int) -> None:
         """The judge has no more use for an object that came so many times; told with the next request."""
@@ -84,17 +83,16 @@ class SubjectClient:
         self, of: int, name: str, args: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Any:
         """Call a special method of an object of the subject."""
+        if name in WITH_OPERAND:
+            self.answered_operators += 1
         encode = self.codec.encode
-        answer = self.ask(
+        return self.ask(
             "special",
             of=of,
             name=name,
             args=[encode(value) for value in args],
             named={key: encode(value) for key, value in (named or {}).items()},
         )
-        if name in _ANSWERED:
-            self.answered_comparisons += 1
-        return answer
 
     def fault(self, reason: str, dead: bool = False) -> SubjectBroken:
         """Note what the subject did; the running test fails by it, whatever it catches."""
