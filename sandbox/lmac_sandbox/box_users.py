@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lmac_sandbox.owner import Owner
 
 
-class _Turns:
+class UserTurns:
     """Pairs in turn; one is free again when nobody holds it any more."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class _Turns:
             return users
 
 
-_TURNS = _Turns()
+_TURNS = UserTurns()
 
 
 def next_users(owner: Owner) -> BoxUsers:

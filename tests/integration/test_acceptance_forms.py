@@ -9,7 +9,7 @@ from lmac.checks import AcceptanceForm
 from lmac.evaluation import Verdict
 from lmac_sandbox import Ending
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 MODULE = """\
 import asyncio, collections, concurrent.futures, dataclasses, datetime, enum

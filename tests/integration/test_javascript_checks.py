@@ -15,7 +15,7 @@ from lmac.evaluation import CheckResult, Verdict
 from lmac.inputs import load_checks
 from lmac_sandbox import Ending, Engine, Keeper, Owner, StoreKind, StoreLimits, Volume, store_digest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SUM = "module.exports = (a, b) => a + b;\n"
 HEAD = "const test = require('node:test');\nconst assert = require('node:assert');\n"

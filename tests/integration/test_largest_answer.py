@@ -8,7 +8,7 @@ from judged_boxes import Judge
 from lmac_sandbox import Ending, Limits
 from lmac_sandbox.limits import MIB
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 # Characters outside ASCII take six bytes of JSON each.
 NAMES = 1030

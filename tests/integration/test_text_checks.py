@@ -13,7 +13,7 @@ from lmac.evaluation import CheckResult, Verdict
 from lmac.inputs import load_checks
 from lmac_sandbox import Engine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 OWN_SET = """
 images: [python]

@@ -94,6 +94,7 @@ READERS: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_of_untrusted_text_is_linear(reader: str) -> None:
     for head, unit, tail in FLOODS.values():

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lmac_sandbox.box_users import next_users
+from lmac_sandbox.box_users import UserTurns
 from lmac_sandbox.image_definition import read_definition
 from lmac_sandbox.inside.counters import UNCOUNTED
 from lmac_sandbox.inside.places import KEEPER_UID
 from lmac_sandbox.inside.users import FIRST_JOB_UID, FIRST_JUDGE_UID, PAIRS, BoxUsers
 from lmac_sandbox.limits import MIB, Limits, StoreKind, StoreLimits
-from lmac_sandbox.owner import Owner
 from lmac_sandbox.policy import (
     ENVIRONMENT,
     Options,
@@ -129,15 +128,15 @@ def test_a_pair_of_users_that_is_none_is_refused(argument: str) -> None:
 
 
 def test_boxes_that_live_at_the_same_time_have_different_users() -> None:
-    owner = Owner.current("r")
-    kept = next_users(owner)
-    others = [next_users(owner) for _ in range(PAIRS - 1)]
+    turns = UserTurns()
+    kept = turns.next(7)
+    others = [turns.next(7) for _ in range(PAIRS - 1)]
     first = others[0].pair
     del others[0]
 
     assert len({users.pair for users in (kept, *others)}) == PAIRS - 1
     # The one that was given back is the only one that is free.
-    assert next_users(owner).pair == first
+    assert turns.next(7).pair == first
 
 
 @pytest.mark.parametrize("folder", IMAGES, ids=lambda folder: folder.name)
