@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from attack.stage import Stage, processes_of
+from attack.stage import MAIN, Stage, processes_of
 from attack.table import BENIGN
 from judged_boxes import LIMITS, Judge, judged_by
 from lmac.checks import AcceptanceCheck, AcceptanceForm
@@ -45,7 +45,7 @@ def stage(engine: Engine, image_id: str, tmp_path_factory: pytest.TempPathFactor
         pool.take() as neighbour,
         WarmBox(partial(Box.start, engine, volume, image_id, owner, Limits(), reuse=Reuse.RUN)) as warm,
     ):
-        keeper.write("main.py", b"x = 1\n")
+        keeper.write(MAIN, b"x = 1\n")
         scratch = tmp_path_factory.mktemp("attack")
         staged = Stage(engine, image_id, owner, volume, keeper, pool, warm, scratch, neighbour)
         yield staged

@@ -39,6 +39,9 @@ MARK = f"lmac-attack-{secrets.token_hex(8)}"
 SHIPPED: Mapping[str, Check] = {check.name: check for check in load_checks(RunConfig()).checks}
 """The checks of a run that configures none, by name."""
 
+MAIN = "main.py"
+"""The one file of the store between the rows."""
+
 MOST_GROWTH_BYTES = 64 * MIB
 """Of this process in one row; the floods among them write without end."""
 MOST_PING_SECONDS = 2.0
@@ -87,6 +90,8 @@ class Stage:
     def holding(self, files: Files) -> Iterator[str]:
         """The store with these files too, and its digest."""
         contents = {path: _bytes(content) for path, content in files.items()}
+        # They go again afterwards, and the file that every row finds must stay.
+        assert MAIN not in contents
         digest = self.keeper.write_many(contents)
         try:
             yield digest

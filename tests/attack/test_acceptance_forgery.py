@@ -938,18 +938,18 @@ def ask(line):
         asked.sendall(line)
         return asked.recv(100)
 def test_what_was_stored_is_there_after_a_restart(subject):
-    first = subject.start("main.py")
+    first = subject.start("server.py")
     first.wait_for_port(8123)
     assert ask(b"kept") == b"kept"
     first.stop()
-    subject.start("main.py").wait_for_port(8123)
+    subject.start("server.py").wait_for_port(8123)
     assert ask(b"get") == b"kept"
 """
 
 
 def test_a_server_that_leaves_its_session_does_not_answer_for_the_next_one(judge_in_box: Judge) -> None:
     judged, result = judge_in_box(
-        {"main.py": OUTLIVES}, {"test_it.py": OUTLIVING_SUITE}, AcceptanceForm.COMMAND
+        {"server.py": OUTLIVES}, {"test_it.py": OUTLIVING_SUITE}, AcceptanceForm.COMMAND
     )
 
     assert outcomes(result) == {"test_what_was_stored_is_there_after_a_restart": "failed"}

@@ -168,7 +168,7 @@ FORGERIES = (
     ),
     Forgery(
         "memory for the parser",
-        {"test_a.py": GOOD, "test_b.py": "x=[" + "{}," * 300_000 + "]"},
+        {"test_a.py": GOOD, "test_b.py": "x=[" + "{}," * 1_000_000 + "]"},
         "",
         "out of memory",
         Verdict.BROKEN_OFF,
