@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -92,7 +93,8 @@ def _pytest_on_host(folder: str) -> None:
 @contextmanager
 def _forked_host(folder: Path) -> Iterator[Callable[[], str]]:
     (lint,) = (check for check in measured_checks(RunConfig()) if check.name == "lint")
-    ruff = (str(Path(sys.executable).parent / "ruff"), *lint.job().argv[1:])
+    command = json.loads(lint.job().argv[0])["command"]
+    ruff = (str(Path(sys.executable).parent / "ruff"), *command[1:])
     argv = (sys.executable, "-m", "bench.forked_host", str(folder), *ruff)
     environment = {**_plain(), "PYTHONPATH": str(CHECKOUT / "tests")}
     with subprocess.Popen(
