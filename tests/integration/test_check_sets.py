@@ -20,7 +20,7 @@ from lmac_sandbox import Ending, Engine
 from lmac_sandbox.images import build_image, load_image
 from sandbox_fixtures import CACHE, IMAGES
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SHIPPED = sorted((shipped_folder("configs") / "checks").glob("*.yaml"))
 OWN_SET = """

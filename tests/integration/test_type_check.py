@@ -12,7 +12,7 @@ from lmac.evaluation import CheckResult, Verdict
 from lmac.inputs import load_checks
 from lmac_sandbox import Box, Engine, Job, Keeper
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 WRONG = "def name(number: int) -> str:\n    return number\n"
 GOOD = "import pytest\n\n\ndef name(number: int) -> str:\n    return str(number)\n"
