@@ -19,8 +19,8 @@ FILE_PLACE = "{file}"
 """In a command that runs once a file: stands for the file's path."""
 REPORT_PLACE = "{report}"
 """In a command: stands for a file outside the store's copy, which is read instead of stdout afterwards."""
-RESERVED_NAMES = frozenset({"acceptance", "sandbox"})
-"""Names that reports give themselves."""
+ACCEPTANCE = "acceptance"
+"""The name under which reports hold the user's own suite; no check may bear it."""
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,1000}$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/-][^\x00-\x1f]{0,199}$")]
@@ -154,7 +154,7 @@ class CheckDefinition(_Section):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.name in RESERVED_NAMES:
+        if self.name == ACCEPTANCE:
             raise ValueError(f"the name {self.name!r} is taken")
         if bool(self.command) == bool(self.program):
             raise ValueError("name either `command` or `program`")
