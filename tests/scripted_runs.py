@@ -75,6 +75,8 @@ def scripted_order(
 ) -> RunOrder:
     """A run of a small task in a fresh folder, with small boxes."""
     settings = {"image": image_id, "box": SMALL_BOX, **(config or {})}
+    # Scripts begin with the program: the task numbers no requirements, and none are asked for.
+    settings["machine"] = {"requirement_tries": 0, **settings.get("machine", {})}
     run_config = RunConfig.model_validate(settings)
     return RunOrder(
         task=Task(

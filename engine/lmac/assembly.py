@@ -187,7 +187,9 @@ def action_protocol(name: ProtocolName) -> ActionProtocol:
 
 
 def program_form(profile: ModelProfile) -> ProgramForm:
-    """How this model gives its program."""
+    """How this model gives its program: as its profile says, or else in the surest form that it can."""
+    if profile.program_form is not None:
+        return profile.program_form
     if profile.protocol is ProtocolName.NATIVE:
         return ProgramForm.TOOL
     return ProgramForm.JSON if profile.json_schema else ProgramForm.NUMBERED

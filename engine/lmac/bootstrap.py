@@ -1,51 +1,122 @@
-"""The program as the processor gives it, in whichever form its profile names."""
+"""Requirements, program and parts as the processor gives them, in whichever form its profile names."""
 
 from __future__ import annotations
 
-from lmac.messages import Reply
+from dataclasses import replace
+from typing import assert_never
+
+from lmac.briefing import Briefing, Setting
+from lmac.conversation import Conversation
+from lmac.errors import ContextOverflow
+from lmac.messages import Reply, Sampling
 from lmac.processor.actions import ActionProtocol
 from lmac.program import (
+    Instruction,
     Program,
     ProgramFault,
     ProgramForm,
-    Task,
-    parse_json_program,
-    parse_numbered_program,
+    Requirement,
+    RequirementSource,
 )
-from lmac.tools import ProgramGiven, Toolbox, Workspace
+from lmac.program_answers import PARTS, PROGRAM, REQUIREMENTS
+from lmac.program_briefing import ProgramBriefing
+from lmac.registry import InstructionRegistry
+from lmac.requirements import Requirements, listed_requirements, numbered_requirements
+from lmac.revision import MOST_PARTS, Split
+from lmac.simple_program import numbered_steps, parse_json_program, parse_numbered_program
+
+SPLIT_REASON = "it was too large to be completed in one piece"
+
+
+def requirements_at_hand(setting: Setting) -> Requirements:
+    """What code alone knows of the requirements: from the user's program, or else from the task.
+
+    A model that gives whole programs names them better than an unnumbered list does.
+    """
+    if setting.program is not None and setting.program.requirements:
+        return Requirements(setting.program.requirements, RequirementSource.USER)
+    if setting.program is None and setting.program_form.is_whole:
+        return numbered_requirements(setting.task)
+    return listed_requirements(setting.task)
+
+
+def read_requirements(reply: Reply, form: ProgramForm, protocol: ActionProtocol) -> tuple[Requirement, ...]:
+    """The requirements in a reply, numbered.
+
+    Raises:
+        ProgramFault: there are none that can be used; the text says why, for the model.
+    """
+    given = (
+        REQUIREMENTS.read_call(reply, protocol)
+        if form is ProgramForm.TOOL
+        else REQUIREMENTS.read_text(reply.text)
+    )
+    if not (items := given.items()):
+        raise ProgramFault("every requirement is empty")
+    return items
 
 
 def read_program(
-    reply: Reply,
-    form: ProgramForm,
-    task: Task,
-    most_instructions: int,
-    protocol: ActionProtocol,
-    toolbox: Toolbox,
-    workspace: Workspace,
+    reply: Reply, setting: Setting, requirements: tuple[Requirement, ...], protocol: ActionProtocol
 ) -> Program:
-    """The program in a reply. Source: L2MAC, Algorithm 1, lines 1-2.
+    """The program in a reply, numbered, for these requirements. Source: L2MAC, Algorithm 1, lines 1-2.
 
     Raises:
         ProgramFault: there is none that can be used; the text says why, for the model.
     """
-    match form:
+    most = setting.most_instructions
+    match setting.program_form:
         case ProgramForm.NUMBERED:
-            return parse_numbered_program(reply.text, most_instructions)
+            program = parse_numbered_program(reply.text, most, setting.task)
         case ProgramForm.JSON:
-            return parse_json_program(reply.text, most_instructions, task)
+            program = parse_json_program(reply.text, most, setting.task)
         case ProgramForm.TOOL:
-            return _called_program(reply, protocol, toolbox, workspace)
+            return PROGRAM.read_call(reply, protocol).program(requirements, most)
+        case ProgramForm.SCHEMA:
+            return PROGRAM.read_text(reply.text).program(requirements, most)
+        case _:
+            assert_never(setting.program_form)
+    return replace(program, requirements=requirements).numbered()
 
 
-def _called_program(
-    reply: Reply, protocol: ActionProtocol, toolbox: Toolbox, workspace: Workspace
-) -> Program:
-    parsed = protocol.parse(reply, toolbox.forms())
-    faults = [fault.text for fault in parsed.faults]
-    for action in parsed.actions:
-        result = toolbox.carry_out(action, workspace)
-        if isinstance(result.effect, ProgramGiven):
-            return result.effect.program
-        faults.append(result.text)
-    raise ProgramFault("; ".join(faults) or "the tool `program` was not called")
+def ask_for_split(
+    briefing: Briefing, conversation: Conversation, registry: InstructionRegistry, sampling: Sampling
+) -> Split | None:
+    """Ask, in one call and a window of its own, for the parts of the current instruction.
+
+    The conversation's window is another one afterwards: open the next before going on.
+
+    Returns:
+        None when the window is too small for the question, or the reply holds no parts.
+
+    Raises:
+        BudgetRefused: a limit of the budget stands in the way.
+        ModelError: no usable reply came.
+    """
+    setting, protocol = briefing.setting, briefing.protocol
+    conversation.open(ProgramBriefing(setting, protocol).split_window(registry))
+    try:
+        reply = conversation.ask(sampling)
+        parts = _parts(reply, setting, protocol)
+    except (ContextOverflow, ProgramFault):
+        return None
+    if len({(part.text, part.files) for part in parts}) < len(parts):
+        # The same step twice is no smaller than before.
+        return None
+    return Split(registry.number, parts, SPLIT_REASON)
+
+
+def _parts(reply: Reply, setting: Setting, protocol: ActionProtocol) -> tuple[Instruction, ...]:
+    match setting.program_form:
+        case ProgramForm.NUMBERED:
+            parts = numbered_steps(reply.text, setting.task)
+            if not 2 <= len(parts) <= MOST_PARTS:
+                raise ProgramFault(f"{len(parts)} parts were given")
+            return parts
+        case ProgramForm.TOOL:
+            given = PARTS.read_call(reply, protocol)
+        case ProgramForm.JSON | ProgramForm.SCHEMA:
+            given = PARTS.read_text(reply.text)
+        case _:
+            assert_never(setting.program_form)
+    return tuple(part.instruction() for part in given.parts)

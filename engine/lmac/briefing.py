@@ -9,8 +9,9 @@ from lmac.context import ContextWindow
 from lmac.evaluation import Report
 from lmac.file_store import FileStore
 from lmac.messages import Message, Role, Sampling
+from lmac.outline import render_instruction, render_program
 from lmac.processor.actions import ActionProtocol, ToolForm
-from lmac.program import ProgramForm, Task, program_schema
+from lmac.program import Program, ProgramForm, Task
 from lmac.prompts import Prompts
 from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.rendering import render_report, untrusted
@@ -31,6 +32,10 @@ class Setting:
     opening_file_characters: int = 6000
     """Room for contents of files in the message that opens an instruction."""
     report_characters: int = 3000
+    program: Program | None = None
+    """Given by the user, in place of the model's."""
+    tested_steps: bool = True
+    """Whether a step of the simplest form names a file of tests beside what it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,6 @@ class Briefing:
     setting: Setting
     protocol: ActionProtocol
     store: FileStore
-
-    def program_window(self, forms: Sequence[ToolForm]) -> ContextWindow:
-        """The window in which the program is written."""
-        form, most = self.setting.program_form, self.setting.most_instructions
-        user = self._render(f"program_{form.value}", task=self.setting.task.text, most_instructions=most)
-        window = self._window(self._render("architect"), user, forms)
-        return replace(window, json_schema=program_schema(most)) if form is ProgramForm.JSON else window
-
-    def program_fault(self, fault: str) -> str:
-        """Why a program cannot be used. Source: L2MAC, the reflection on the program."""
-        return self._render("program_fault", fault=fault, most_instructions=self.setting.most_instructions)
 
     def single_window(self, forms: Sequence[ToolForm]) -> ContextWindow:
         """The one window of a single call, half of it for the reply, since there is no second one."""
@@ -72,8 +66,8 @@ class Briefing:
             program=render_program(registry),
             summary="\n".join(filter(None, (registry.previous_summary, registry.progress))) or "nothing yet.",
             files=self._files(registry),
-            number=registry.counter + 1,
-            instruction=registry.current.text,
+            number=registry.number,
+            instruction=render_instruction(registry, self.setting.task.text),
             how_to_write=self.protocol.how_to_write,
         )
         if report is not None and not report.green:
@@ -86,7 +80,7 @@ class Briefing:
         if not report.green:
             return self._red("red", report, self.setting.report_characters)
         rendered = untrusted(render_report(report, self.setting.report_characters))
-        text = self._render("green", report=rendered, number=registry.counter + 1)
+        text = self._render("green", report=rendered, number=registry.number)
         missing = self.store.missing(registry.current.files)
         return f"{self._render('missing_files', files=', '.join(missing))} {text}" if missing else text
 
@@ -94,15 +88,15 @@ class Briefing:
         """What to say when nothing new was judged."""
         if report is not None and not report.green:
             return self._red("still_red", report, self.setting.report_characters // 2)
-        return self._render("go_on", number=registry.counter + 1)
+        return self._render("go_on", number=registry.number)
 
     def finish_refused(self, registry: InstructionRegistry, reason: str) -> str:
-        return self._render("finish_refused", number=registry.counter + 1, reason=reason)
+        return self._render("finish_refused", number=registry.number, reason=reason)
 
     def summary_question(self, registry: InstructionRegistry, end: InstructionEnd | None) -> str:
         """What to ask before a window is left; `end` is None for another attempt."""
         question = "completed_summary" if end is InstructionEnd.COMPLETED else "progress_summary"
-        return self._render(question, number=registry.counter + 1)
+        return self._render(question, number=registry.number)
 
     def _render(self, text: str, **values: str | int) -> str:
         return self.setting.prompts.render(text, **values)
@@ -137,16 +131,3 @@ class Briefing:
             content = self.store.read(entry.path).decode("utf-8", "replace")
             lines.append(f"\n{self.protocol.shown_file(entry.path, content)}")
         return "\n".join(lines)
-
-
-def render_program(registry: InstructionRegistry) -> str:
-    """The outline with what became of each step."""
-    lines = []
-    for index, step in enumerate(registry.program.instructions):
-        if index < registry.counter:
-            mark = f"  [{registry.ends[index].value}]"
-        else:
-            mark = "  <- current step" if index == registry.counter else ""
-        files = f" (files: {', '.join(step.files)})" if step.files else ""
-        lines.append(f"{index + 1}. {step.text}{files}{mark}")
-    return "\n".join(lines)

@@ -67,6 +67,12 @@ def cli() -> None:
 @config_options
 @click.option("--acceptance", type=click.Path(path_type=Path), metavar="DIR", help="Your own pytest suite.")
 @click.option("--id", "run_id", metavar="NAME", help="Name of the run and its folder; made up without it.")
+@click.option(
+    "--program", type=click.Path(path_type=Path), metavar="FILE", help="Your own program (YAML, or a list)."
+)
+@click.option(
+    "--steps", type=click.IntRange(1, 200), help="Longest program; the same as -k most_instructions=N."
+)
 @click.option("--single-shot", is_flag=True, help="One call without the machine: the baseline to compare to.")
 @json_option
 def run(
@@ -75,6 +81,8 @@ def run(
     overrides: tuple[str, ...],
     acceptance: Path | None,
     run_id: str | None,
+    program: Path | None,
+    steps: int | None,
     single_shot: bool,
     as_json: bool,
 ) -> int:
@@ -85,10 +93,15 @@ def run(
       lmac run configs/tasks/stack-queue
       lmac run notes.md -k model=openai -k machine.turns=20
       lmac run "Write a module that parses cron lines, with tests" --acceptance my-tests/
+      lmac run configs/tasks/url-shortener --program my-program.yaml
     """
     from lmac.commands.run import run_task
 
-    return run_task(task, config_path, overrides, acceptance, run_id, single_shot, as_json, os.environ)
+    if steps is not None:
+        overrides = (*overrides, f"most_instructions={steps}")
+    return run_task(
+        task, config_path, overrides, acceptance, run_id, single_shot, as_json, os.environ, program
+    )
 
 
 @cli.command()

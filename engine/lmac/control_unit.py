@@ -6,27 +6,41 @@ from dataclasses import asdict, replace
 from typing import assert_never
 
 from lmac import transitions
-from lmac.bootstrap import read_program
+from lmac.bootstrap import read_program, read_requirements, requirements_at_hand
 from lmac.briefing import Briefing, Setting
 from lmac.conversation import BudgetRefused, Conversation
+from lmac.coverage import gaps, mended
 from lmac.errors import ContextOverflow
 from lmac.evaluation import Report, journalled
 from lmac.journal import Journal
+from lmac.ledger import LedgerEntry, in_short, ledger
 from lmac.messages import Action, Observation, Reply, Sampling
+from lmac.outline import render_program
 from lmac.processor.actions import ActionProtocol
-from lmac.program import Instruction, Program, ProgramFault
+from lmac.program import (
+    Instruction,
+    Program,
+    ProgramFault,
+    ProgramForm,
+    Requirement,
+    RequirementSource,
+)
+from lmac.program_briefing import ProgramBriefing
 from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.revision import Revision, RevisionRefused
 from lmac.tools import (
     EvaluationRequested,
     FinishRequested,
+    RevisionRequested,
     ToolResult,
     Workspace,
-    bootstrap_toolbox,
     instruction_toolbox,
 )
 from lmac.transitions import MachineState, Outcome, decide
 
 SUMMARY_TOKENS = 200
+REVISING_CONTEXT_TOKENS = 8000
+"""In a smaller window the tool that changes the program costs more than it is worth."""
 ATTEMPT_WARMTH = 0.2
 """Added to the temperature for every attempt at an instruction that failed."""
 
@@ -48,8 +62,10 @@ class ControlUnit:
         self._workspace = workspace
         self._journal = journal
         self._briefing = Briefing(setting, protocol, workspace.store)
-        self._bootstrap = bootstrap_toolbox(setting.most_instructions)
-        self._toolbox = instruction_toolbox()
+        self._program_briefing = ProgramBriefing(setting, protocol)
+        self._toolbox = instruction_toolbox(_is_revisable(setting))
+        self._noted: tuple[InstructionRegistry | None, Report | None] = (None, None)
+        self._entries: tuple[LedgerEntry, ...] = ()
         digest = workspace.store.digest()
         self._last_said: object = None
         self.state = MachineState(store_digest=digest, opening_digest=digest)
@@ -61,7 +77,9 @@ class ControlUnit:
             ModelError: the processor gave no usable reply, its own retries included.
             SandboxFailure: the sandbox failed, its own retry included.
         """
+        self._begin_program()
         while True:
+            self._note_requirements()
             overflows = self.state.window_open and self._conversation.overflows()
             self.state = replace(self.state, window_overflows=self.state.window_overflows or overflows)
             decision = decide(self.state, self._setting.limits)
@@ -75,10 +93,14 @@ class ControlUnit:
 
     def _carry_out(self, decision: transitions.Decision) -> None:
         match decision:
+            case transitions.AskForRequirements():
+                self._ask_for_requirements()
             case transitions.AskForProgram():
                 self._ask_for_program()
+            case transitions.Reflect(found):
+                self._reflect(found)
             case transitions.AssumeProgram():
-                self._take_program(Program((Instruction(self._setting.task.text),)))
+                self._assume_program()
             case transitions.OpenWindow():
                 self._open_window()
             case transitions.Ask():
@@ -100,39 +122,158 @@ class ControlUnit:
 
     # The program
 
-    def _ask_for_program(self) -> None:
-        if self.state.program_tries == 0:
-            self._conversation.open(self._briefing.program_window(self._bootstrap.forms()))
-        self.state = replace(self.state, program_tries=self.state.program_tries + 1)
+    def _begin_program(self) -> None:
+        """Take what needs no call: the user's program, and the requirements that code can read."""
+        found = requirements_at_hand(self._setting)
+        limits, asked = self._setting.limits, self._setting.program is None and not found.items
+        wanted = asked and self._setting.program_form.is_whole
+        wanted = wanted and limits.program_tries > 0 and limits.requirement_tries > 0
+        if found.items or not wanted:
+            self._take_requirements(found.items, found.source, found.left_out)
+        self.state = replace(self.state, requirements_wanted=wanted)
+        if (program := self._setting.program) is not None:
+            self._take_program(replace(program, requirements=found.items), "user")
+
+    def _take_requirements(
+        self, items: tuple[Requirement, ...], source: RequirementSource, left_out: int = 0
+    ) -> None:
+        self._journal.append(
+            "requirements",
+            source=source.value,
+            requirements=[asdict(item) for item in items],
+            left_out=left_out,
+        )
+        self.state = replace(self.state, requirements=items, requirements_wanted=False)
+
+    def _ask_for_requirements(self) -> None:
+        tries = self.state.requirement_tries
+        if tries == 0:
+            self._conversation.open(self._program_briefing.requirements_window())
+        self.state = replace(self.state, requirement_tries=tries + 1)
         try:
-            reply = self._conversation.ask(self._sampling(self.state.program_tries - 1))
+            reply = self._conversation.ask(self._sampling(tries))
+        except ContextOverflow:
+            self._take_requirements((), RequirementSource.NONE)
+            return
+        try:
+            items = read_requirements(reply, self._setting.program_form, self._protocol)
+        except ProgramFault as fault:
+            self._answer_all_calls(reply, str(fault))
+            self._journal.append("requirements_refused", fault=str(fault))
+            if tries + 1 >= self._setting.limits.requirement_tries:
+                self._take_requirements((), RequirementSource.NONE)
+            else:
+                self._conversation.notice(self._program_briefing.requirements_fault(str(fault)))
+            return
+        self._take_requirements(items, RequirementSource.MODEL)
+
+    def _ask_for_program(self) -> None:
+        tries = self.state.program_tries
+        if tries == 0:
+            self._conversation.open(self._program_briefing.program_window(self.state.requirements))
+        self.state = replace(self.state, program_tries=tries + 1)
+        try:
+            reply = self._conversation.ask(self._sampling(tries))
         except ContextOverflow:
             self.state = replace(self.state, program_tries=self._setting.limits.program_tries)
             return
+        if program := self._read_program(reply):
+            self._judge_program(reply, program)
+
+    def _reflect(self, found: tuple[str, ...]) -> None:
+        """Send the draft back with its gaps; a worse answer leaves it as it was."""
+        self.state = replace(self.state, reflections=self.state.reflections + 1)
+        self._conversation.notice(self._program_briefing.program_gaps(found))
         try:
-            self._take_program(
-                read_program(
-                    reply,
-                    self._setting.program_form,
-                    self._setting.task,
-                    self._setting.most_instructions,
-                    self._protocol,
-                    self._bootstrap,
-                    self._workspace,
-                )
-            )
+            reply = self._conversation.ask(self._sampling(self.state.reflections))
+        except ContextOverflow:
+            self.state = replace(self.state, reflections=self._setting.limits.reflections)
+            return
+        if (program := self._read_program(reply)) and len(gaps(program)) <= len(self.state.gaps):
+            self._judge_program(reply, program)
+        elif program:
+            self._answer_all_calls(reply, "This program has more gaps than the one before it.")
+
+    def _read_program(self, reply: Reply) -> Program | None:
+        """The program in a reply; None, with the fault told and journalled, when it holds none."""
+        try:
+            return read_program(reply, self._setting, self.state.requirements, self._protocol)
         except ProgramFault as fault:
             self._answer_all_calls(reply, str(fault))
             self._journal.append("program_refused", fault=str(fault))
-            self._conversation.notice(self._briefing.program_fault(str(fault)))
+            self._conversation.notice(self._program_briefing.program_fault(str(fault)))
+            return None
+
+    def _judge_program(self, reply: Reply, program: Program) -> None:
+        """Take a program without gaps, or one of a form that tells of none; keep another as the draft."""
+        found = gaps(program)
+        if not found or not self._setting.program_form.is_whole:
+            self._take_program(program, "model")
+            return
+        self._answer_all_calls(reply, "The program was read.")
+        self._journal.append("program_gaps", gaps=found)
+        self.state = replace(self.state, draft=program, gaps=found)
+
+    def _assume_program(self) -> None:
+        if self.state.draft is not None:
+            self._take_program(self.state.draft, "model")
+        else:
+            whole = Program((Instruction(self._setting.task.text),), self.state.requirements)
+            self._take_program(whole, "the task itself")
 
     def _answer_all_calls(self, reply: Reply, text: str) -> None:
         for call in reply.calls:
             self._conversation.hear(Observation(text, ok=False, call_id=call.call_id))
 
-    def _take_program(self, program: Program) -> None:
-        self._journal.append("program", instructions=[asdict(step) for step in program.instructions])
-        self.state = replace(self.state, registry=InstructionRegistry(program), window_open=False)
+    def _take_program(self, given: Program, source: str) -> None:
+        """Begin to carry out a program, with its gaps closed and in its order."""
+        program, notes = mended(given.numbered())
+        self._journal.append(
+            "program",
+            source=source,
+            instructions=[asdict(step) for step in program.instructions],
+            requirements=[asdict(requirement) for requirement in program.requirements],
+            mended=notes,
+        )
+        self.state = replace(
+            self.state, registry=InstructionRegistry(program), draft=None, gaps=(), window_open=False
+        )
+
+    def _revise(self, revision: Revision) -> ToolResult:
+        """Change the program if that keeps its rules, and journal the change with its reason."""
+        registry, most = self._registry, self._setting.limits.revisions
+        if registry.revisions >= most:
+            return ToolResult(f"The program was not changed: it was revised {most} times already.", ok=False)
+        try:
+            revised = registry.revised(revision)
+        except RevisionRefused as refusal:
+            self._journal.append("revision_refused", reason=revision.reason, fault=str(refusal))
+            return ToolResult(f"The program was not changed: {refusal}.", ok=False)
+        self._journal.append(
+            "program_revised",
+            change=type(revision).__name__.lower(),
+            reason=revision.reason,
+            revision=asdict(revision),
+            instructions=[asdict(step) for step in revised.program.instructions],
+        )
+        if not revised.finished and revised.number == registry.number:
+            self.state = replace(self.state, registry=revised)
+        else:
+            self._leave(revised)
+            self.state = replace(self.state, pending=())
+        return ToolResult(f"The program was changed:\n{render_program(revised)}")
+
+    def _note_requirements(self) -> None:
+        """Journal the requirement ledger whenever it changed."""
+        registry, report = self.state.registry, self.state.report
+        if registry is None or (registry is self._noted[0] and report is self._noted[1]):
+            return
+        self._noted = (registry, report)
+        entries = ledger(registry, self.report_at_hand)
+        if entries != self._entries:
+            self._entries = entries
+            shown = {entry.number: entry.shown_by for entry in entries if entry.shown_by}
+            self._journal.append("ledger", **in_short(entries), shown_by=shown)
 
     # Windows
 
@@ -176,7 +317,12 @@ class ControlUnit:
     def _carry_out_action(self) -> None:
         action, *rest = self.state.pending
         result = self._toolbox.carry_out(action, self._workspace)
+        if isinstance(result.effect, RevisionRequested):
+            result = self._revise(result.effect.revision)
         self._observe(action, result, action.call_id)
+        if not self.state.window_open:
+            # The program changed beneath the current instruction: what else was asked for was meant for that.
+            return
         if not result.ok:
             for left in rest:
                 stopped = ToolResult(
@@ -287,3 +433,9 @@ class ControlUnit:
             temperature=max(sampling.temperature, warmer),
             seed=None if sampling.seed is None else sampling.seed + attempt,
         )
+
+
+def _is_revisable(setting: Setting) -> bool:
+    """Whether the model itself may change the program."""
+    room = setting.context_tokens >= REVISING_CONTEXT_TOKENS
+    return room and setting.program_form is ProgramForm.TOOL and setting.limits.revisions > 0

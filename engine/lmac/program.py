@@ -1,14 +1,15 @@
-"""The task and the prompt program that the processor writes for it."""
+"""The task, what it requires, and the prompt program that is written for it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from lmac_sandbox import BadPath, check_path
+
+MOST_INSTRUCTIONS = 200
+MOST_REQUIREMENTS = 200
+"""Of one task: each is looked for in every instruction."""
 
 
 class ProgramFault(ValueError):
@@ -25,12 +26,52 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """One sentence about the result that can be checked."""
+
+    number: int
+    """The user's own where the task numbers its requirements."""
+    text: str
+    section: str = ""
+    """The heading of the task under which it stands."""
+
+
+class RequirementSource(StrEnum):
+    """Where a run's requirements come from."""
+
+    TASK_NUMBERS = "the task's own numbers"
+    TASK_ITEMS = "the items of the task's lists, numbered in order"
+    USER = "the program that the user gave"
+    MODEL = "the model"
+    NONE = "nowhere"
+    """The task lists none, and none were asked for or none came that could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicName:
+    """A name that other files may use."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """One step of the program: small enough to be carried out within one window."""
 
     text: str
     files: tuple[str, ...] = ()
-    """Store paths that the step is expected to write; "" names nothing."""
+    """Store paths that the step is expected to write."""
+    requirements: tuple[int, ...] = ()
+    """Numbers of those that it covers."""
+    public_names: tuple[PublicName, ...] = ()
+    """What its files are expected to offer to others."""
+    depends_on: tuple[int, ...] = ()
+    """Numbers of the instructions whose results it uses."""
+    check: str = ""
+    """How it will be checked: the names of tests or checks, or words."""
+    number: int = 0
+    """From 1, and its own for the whole run; 0 until the program is numbered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,145 +79,37 @@ class Program:
     """The instructions, in the order of their execution. Source: L2MAC, Algorithm 1, lines 1-2."""
 
     instructions: tuple[Instruction, ...]
+    requirements: tuple[Requirement, ...] = ()
 
-
-_MODULE = re.compile(r"(?<![\w./-])[A-Za-z_][\w/]*\.py\b")
+    def numbered(self) -> Program:
+        """With the place in the list as the number of every instruction that has none."""
+        steps = enumerate(self.instructions, start=1)
+        return replace(
+            self, instructions=tuple(replace(step, number=step.number or place) for place, step in steps)
+        )
 
 
 class ProgramForm(StrEnum):
     """How a model gives its program."""
 
     TOOL = "tool"
-    """By a native call."""
+    """Requirements, then whole instructions, by native calls."""
+    SCHEMA = "schema"
+    """The same as JSON that the server constrains to a schema."""
     JSON = "json"
-    """As JSON that the server constrains to `program_schema`: the surest form for small models."""
+    """One module a step, as JSON that the server constrains: the surest form for small models."""
     NUMBERED = "numbered"
     """As a numbered list."""
 
-
-class _Step(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    module: str = Field(min_length=1, max_length=80)
-    tests: str = Field(min_length=1, max_length=80)
-    text: str = Field(min_length=1, max_length=400)
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model is asked for requirements and for all that an instruction may name."""
+        return self in (ProgramForm.TOOL, ProgramForm.SCHEMA)
 
 
-class _Steps(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    steps: list[_Step] = Field(min_length=1)
-
-
-def program_schema(most_instructions: int) -> Mapping[str, Any]:
-    """The JSON schema of a program: one module with its tests a step."""
-    step = _Step.model_json_schema()
-    return {
-        "type": "object",
-        "properties": {
-            "steps": {"type": "array", "minItems": 1, "maxItems": most_instructions, "items": step}
-        },
-        "required": ["steps"],
-        "additionalProperties": False,
-    }
-
-
-def parse_json_program(text: str, most_instructions: int, task: Task) -> Program:
-    """Read a program that fits `program_schema`.
-
-    Where the task names its modules, steps for others are left out: small models invent helpers.
-
-    Raises:
-        ProgramFault: it does not fit, or nothing of it is left.
-    """
+def legal_path(path: str) -> bool:
+    """Whether the store would take a file of that path."""
     try:
-        steps = _Steps.model_validate_json(text).steps
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        raise ProgramFault(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
-    named = modules_named(task)
-    kept = [step for step in steps if not named or step.module in named]
-    if not kept:
-        raise ProgramFault(f"no step writes a module that the task names: {', '.join(sorted(named))}")
-    instructions = tuple(
-        Instruction(f"Write {step.module} and its tests {step.tests}. {step.text}", (step.module, step.tests))
-        for step in kept
-    )
-    return _counted(merged(Program(instructions)), most_instructions)
-
-
-def modules_named(task: Task) -> frozenset[str]:
-    """The Python modules that a task names, its test files left out; empty when it names none."""
-    named = _MODULE.findall(task.text)
-    return frozenset(path for path in named if not path.rsplit("/", 1)[-1].startswith("test_"))
-
-
-def merged(program: Program) -> Program:
-    """One instruction for each set of files: small models like to spread one module over many steps.
-
-    What is left as the only instruction is the task itself, and its own words would tell less of it.
-    """
-    by_files: dict[tuple[str, ...], list[str]] = {}
-    for position, step in enumerate(program.instructions):
-        # A step that names no files is a set of its own.
-        by_files.setdefault(step.files or (f"\0{position}",), []).append(step.text)
-    if len(by_files) == 1 and (files := program.instructions[0].files):
-        return Program((Instruction(f"Write {' and '.join(files)}: all that the task asks for.", files),))
-    return Program(
-        tuple(
-            Instruction(" ".join(dict.fromkeys(texts)), () if files[0].startswith("\0") else files)
-            for files, texts in by_files.items()
-        )
-    )
-
-
-def _counted(program: Program, most_instructions: int) -> Program:
-    count = len(program.instructions)
-    if count > most_instructions:
-        raise ProgramFault(f"{count} instructions were given; at most {most_instructions} are allowed")
-    return program
-
-
-_NUMBERED = re.compile(r"^\s{0,3}(?:#+\s*)?(?:\*\*)?(?:step\s+)?(\d{1,3})\s*[.):]\s*(.+)$", re.IGNORECASE)
-_FILES = re.compile(r"\(?\bfiles?\s*:\s*([^()\n]+)\)?\s*\.?\s*$", re.IGNORECASE)
-_FILES_CHARACTERS = 2000
-"""The end of an instruction, where its files stand: `_FILES` costs the square of what it is given."""
-_FILE_NAME = re.compile(r"[\w./-]+\.[A-Za-z]\w*")
-
-
-def parse_numbered_program(text: str, most_instructions: int) -> Program:
-    """Read a program from a numbered list, the form that small models keep.
-
-    A line that starts with a number opens an instruction; lines up to the next number belong to it. A
-    closing "(files: a.py, b.py)" names the files that it expects. Fenced blocks are passed over: code that
-    a model writes too early holds numbers as well.
-
-    Raises:
-        ProgramFault: no numbered line, or more than `most_instructions`.
-    """
-    steps: list[list[str]] = []
-    fenced = False
-    for line in text.splitlines():
-        if line.lstrip().startswith("```"):
-            fenced = not fenced
-            continue
-        if fenced:
-            continue
-        if match := _NUMBERED.match(line):
-            steps.append([match[2].strip()])
-        elif steps and line.strip():
-            steps[-1].append(line.strip())
-    if not steps:
-        raise ProgramFault(
-            "no numbered instruction was found; write lines such as `1. Write ... (files: a.py)`"
-        )
-    program = merged(Program(tuple(_instruction(" ".join(lines)) for lines in steps)))
-    return _counted(program, most_instructions)
-
-
-def _instruction(text: str) -> Instruction:
-    # A run of spaces would cost `_FILES` its cube in time.
-    text = " ".join(text.split())
-    match = _FILES.search(text, max(len(text) - _FILES_CHARACTERS, 0))
-    if match is None:
-        return Instruction(text.strip())
-    files = tuple(dict.fromkeys(_FILE_NAME.findall(match[1])))
-    return Instruction(text[: match.start()].strip() or text.strip(), files)
+        return bool(check_path(path))
+    except BadPath:
+        return False

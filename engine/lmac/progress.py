@@ -76,6 +76,20 @@ class _Progress:
                 }
             case "server_starting":
                 return data
+            case "requirements":
+                return {"count": len(data["requirements"]), "source": data["source"]}
+            case "program_revised":
+                self._instructions = len(data["instructions"])
+                return {
+                    "change": data["change"],
+                    "reason": data["reason"],
+                    "instructions": self._instructions,
+                }
+            case "ledger":
+                counts = {state: len(data[state]) for state in ("open", "built", "shown")}
+                return counts if any(counts.values()) else None
+            case "program_gaps":
+                return {"gaps": list(data["gaps"])}
             case "program":
                 self._instructions = len(data["instructions"])
                 return {"instructions": [step["text"][:100] for step in data["instructions"]]}
@@ -101,7 +115,15 @@ class _Progress:
                 return {result.check: worded(result) for result in results}
             case "instruction_end":
                 return {"end": data["end"]}
-            case "restart" | "program_refused" | "model_error" | "retry" | "exported":
+            case (
+                "restart"
+                | "program_refused"
+                | "requirements_refused"
+                | "revision_refused"
+                | "model_error"
+                | "retry"
+                | "exported"
+            ):
                 return {key: value for key, value in data.items() if key not in ("progress", "store_digest")}
             case "run_closed":
                 self._place = {}

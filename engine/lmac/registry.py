@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lmac.program import Instruction, Program
+from lmac.revision import Revision, revise
 
 
 class InstructionEnd(StrEnum):
@@ -31,6 +32,10 @@ class InstructionRegistry:
     """One a finished instruction, in order."""
     progress: str = ""
     """What the last window of the current instruction left for the next one."""
+    revisions: int = 0
+    """How often the program was revised."""
+    last_number: int = 0
+    """The highest number that an instruction ever had, dropped ones included."""
 
     @property
     def counter(self) -> int:
@@ -44,6 +49,11 @@ class InstructionRegistry:
     @property
     def current(self) -> Instruction:
         return self.program.instructions[self.counter]
+
+    @property
+    def number(self) -> int:
+        """Of the current instruction, as the program names it."""
+        return self.current.number or self.counter + 1
 
     @property
     def previous_summary(self) -> str:
@@ -62,3 +72,18 @@ class InstructionRegistry:
     def restart(self, progress: str) -> InstructionRegistry:
         """Count one more window spent on the current instruction, and keep what it learnt."""
         return replace(self, attempts=self.attempts + 1, progress=progress)
+
+    def revised(self, revision: Revision) -> InstructionRegistry:
+        """Go on with a revised program; a current instruction that gave way leaves nothing of its attempts.
+
+        Raises:
+            RevisionRefused: the revision would break the program.
+        """
+        highest = max(self.last_number, *(step.number for step in self.program.instructions))
+        program = revise(self.program, self.counter, highest + 1, revision)
+        last = max(highest, *(step.number for step in program.instructions))
+        registry = replace(self, program=program, revisions=self.revisions + 1, last_number=last)
+        stays = not self.finished and self.current.number in {
+            step.number for step in program.instructions[self.counter : self.counter + 1]
+        }
+        return registry if stays else replace(registry, attempts=0, progress="")

@@ -29,10 +29,11 @@ from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, ModelError, SandboxFailure
 from lmac.evaluation import Report, journalled
 from lmac.journal import Journal, Listener
+from lmac.ledger import ledger
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.processor import Processor
-from lmac.program import Task
+from lmac.program import Program, Task
 from lmac.prompts import shipped_prompts
 from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
@@ -65,6 +66,8 @@ class RunOrder:
     acceptance_form: AcceptanceForm = AcceptanceForm.API
     single_shot: bool = False
     """One call without the machine: the baseline."""
+    program: Program | None = None
+    """The user's own, in place of the model's; `program_file.load_program` reads one."""
 
 
 def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
@@ -196,6 +199,7 @@ def _setting(order: RunOrder) -> Setting:
         sampling=sampling,
         program_form=program_form(order.profile),
         opening_file_characters=order.config.opening_file_characters,
+        program=order.program,
     )
 
 
@@ -236,6 +240,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "acceptance": sorted(order.acceptance or ()),
         "acceptance_form": order.acceptance_form.value,
         "single_shot": order.single_shot,
+        "program_given": order.program is not None,
     }
 
 
@@ -261,6 +266,7 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
         calls=conversation.budget.calls if conversation else 0,
         cost=order.profile.prices.cost(usage) if order.profile.prices else None,
         seconds=round(time.monotonic() - progress.started, 1),
+        requirements=ledger(registry, progress.checks) if registry else (),
     )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from lmac.budget import Spent
 from lmac.evaluation import Report
 from lmac.messages import Action
+from lmac.program import Program, Requirement
 from lmac.registry import InstructionEnd, InstructionRegistry
 
 
@@ -46,7 +47,13 @@ class MachineLimits:
     """
 
     program_tries: int = 3
-    """Calls for a program before the task itself becomes its only instruction."""
+    """Calls for a program before the task itself becomes its only instruction; 0 asks for nothing at all."""
+    requirement_tries: int = 2
+    """Calls for the requirements of a task that does not number them; after them the run has none."""
+    reflections: int = 2
+    """Times that a program with gaps goes back before code closes them."""
+    revisions: int = 4
+    """Changes of the program while it runs."""
     turns: int = 6
     """Calls of the processor within one window of an instruction."""
     repeats: int = 1
@@ -56,7 +63,15 @@ class MachineLimits:
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
 
     def __post_init__(self) -> None:
-        for name, least in (("program_tries", 0), ("turns", 1), ("repeats", 1), ("attempts", 1)):
+        for name, least in (
+            ("program_tries", 0),
+            ("requirement_tries", 0),
+            ("reflections", 0),
+            ("revisions", 0),
+            ("turns", 1),
+            ("repeats", 1),
+            ("attempts", 1),
+        ):
             if (value := getattr(self, name)) < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}")
 
@@ -67,7 +82,17 @@ class MachineState:
 
     registry: InstructionRegistry | None = None
     """None until a program stands."""
+    requirements: tuple[Requirement, ...] = ()
+    requirements_wanted: bool = False
+    """The task numbers none, and the model can be asked."""
+    requirement_tries: int = 0
     program_tries: int = 0
+    draft: Program | None = None
+    """A program that the model gave and that has gaps."""
+    gaps: tuple[str, ...] = ()
+    """Of the draft."""
+    reflections: int = 0
+    """How often a draft went back."""
     window_open: bool = False
     turns: int = 0
     """Calls within the open window."""
@@ -92,13 +117,25 @@ class MachineState:
 
 
 @dataclass(frozen=True, slots=True)
+class AskForRequirements:
+    """Call the processor for the task's requirements."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskForProgram:
     """Call the processor for a program. Source: Algorithm 1, line 1."""
 
 
 @dataclass(frozen=True, slots=True)
+class Reflect:
+    """Send a program back with its gaps. Source: L2MAC, the reflection on the program."""
+
+    gaps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AssumeProgram:
-    """Take the task itself as the only instruction: no usable program came."""
+    """Take the draft with its gaps closed by code; without one, the task itself as the only instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +187,9 @@ class Halt:
 
 
 Decision = (
-    AskForProgram
+    AskForRequirements
+    | AskForProgram
+    | Reflect
     | AssumeProgram
     | OpenWindow
     | Ask
@@ -196,6 +235,12 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
 def _bootstrap(state: MachineState, limits: MachineLimits) -> Decision:
     if state.budget_spent is not None:
         return Halt(Outcome.BUDGET_SPENT)
+    if limits.program_tries == 0:
+        return AssumeProgram()
+    if state.requirements_wanted and state.requirement_tries < limits.requirement_tries:
+        return AskForRequirements()
+    if state.draft is not None:
+        return Reflect(state.gaps) if state.reflections < limits.reflections else AssumeProgram()
     if state.program_tries >= limits.program_tries:
         return AssumeProgram()
     return AskForProgram()

@@ -11,8 +11,9 @@ import pytest
 from lmac.checks.session import canonical
 from lmac.printable import printable
 from lmac.processor.fenced_blocks import path_of, pieces
-from lmac.program import ProgramFault, parse_numbered_program
+from lmac.program import ProgramFault
 from lmac.rendering import untrusted
+from lmac.simple_program import parse_numbered_program
 from lmac_sandbox import Output
 from lmac_sandbox.inside import markdown
 from lmac_sandbox.inside.suppressions import suppressions

@@ -1,4 +1,4 @@
-"""Programs as models give them: constrained JSON or a numbered list; what is none says so."""
+"""Programs as weak models give them: constrained JSON or a numbered list; what is none says so."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac.program import (
-    Instruction,
-    Program,
-    ProgramFault,
-    Task,
+from lmac.program import Instruction, Program, ProgramFault, Task
+from lmac.simple_program import (
     merged,
     modules_named,
     parse_json_program,

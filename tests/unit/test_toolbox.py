@@ -17,14 +17,14 @@ from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.inputs import load_checks
 from lmac.messages import Action
-from lmac.program import Instruction, Program
+from lmac.program import Instruction
+from lmac.revision import Add, Drop, Revision, Split
 from lmac.tools import (
     EvaluationRequested,
     FinishRequested,
-    ProgramGiven,
+    RevisionRequested,
     ToolResult,
     Workspace,
-    bootstrap_toolbox,
     instruction_toolbox,
 )
 from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot, StoreLimits
@@ -267,13 +267,51 @@ def test_no_call_of_a_model_raises(name: str, arguments: dict[str, Any]) -> None
     assert Bench(a=b"x").call(name, **arguments).text
 
 
-def test_a_given_program_is_an_effect_and_a_long_one_is_refused() -> None:
-    toolbox, workspace = bootstrap_toolbox(1), Bench().workspace
-    step = {"text": "Write it.", "files": ["a.py"]}
+REVISING = instruction_toolbox(revisable=True)
+PART = {"text": "Write it.", "files": ["a.py"]}
 
-    given_one = toolbox.carry_out(Action("program", {"instructions": [step]}), workspace)
-    assert given_one.effect == ProgramGiven(Program((Instruction("Write it.", ("a.py",)),)))
-    for steps in ([], [step, step], [{"text": ""}], ["Write it."]):
-        result = toolbox.carry_out(Action("program", {"instructions": steps}), workspace)
-        assert not result.ok
-        assert result.effect is None
+
+def test_only_a_model_that_may_change_the_program_is_offered_that() -> None:
+    assert "revise" not in {tool.name for tool in TOOLBOX.tools}
+    assert "revise" in {tool.name for tool in REVISING.tools}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "revision"),
+    [
+        (
+            {"change": "split", "step": 2, "steps": [PART, {"text": "Test it."}]},
+            Split(2, (Instruction("Write it.", ("a.py",)), Instruction("Test it.")), "r"),
+        ),
+        (
+            {"change": "add", "steps": [PART | {"requirements": [2]}], "depends_on": [1], "needed_by": [3]},
+            Add(Instruction("Write it.", ("a.py",), (2,), depends_on=(1,)), "r", (3,)),
+        ),
+        ({"change": "drop", "step": 2, "moved_to": 3}, Drop(2, "r", 3)),
+    ],
+)
+def test_a_change_of_the_program_is_an_effect(arguments: dict[str, Any], revision: Revision) -> None:
+    result = REVISING.carry_out(Action("revise", {"reason": "r", **arguments}), Bench().workspace)
+
+    assert result.effect == RevisionRequested(revision)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"change": "split", "steps": [PART, PART]}, "which step to split"),
+        ({"change": "drop"}, "which step to drop"),
+        ({"change": "add"}, "0 steps"),
+        ({"change": "add", "steps": [PART, PART]}, "2 steps"),
+        ({"change": "add", "steps": [{"text": "x", "files": ["../a"]}]}, "no path of the store"),
+        ({"change": "rewrite"}, "change"),
+        ({"change": "drop", "step": 0}, "step"),
+        ({"change": "drop", "step": 1, "reason": ""}, "reason"),
+    ],
+)
+def test_a_change_that_cannot_be_meant_is_told_why(arguments: dict[str, Any], told: str) -> None:
+    result = REVISING.carry_out(Action("revise", {"reason": "r", **arguments}), Bench().workspace)
+
+    assert not result.ok
+    assert result.effect is None
+    assert told in result.text

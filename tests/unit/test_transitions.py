@@ -22,6 +22,7 @@ from lmac.transitions import (
     Advance,
     Ask,
     AskForProgram,
+    AskForRequirements,
     AssumeProgram,
     CarryOut,
     Decision,
@@ -32,6 +33,7 @@ from lmac.transitions import (
     OnGivenUp,
     OpenWindow,
     Outcome,
+    Reflect,
     RefuseFinish,
     Restart,
     decide,
@@ -53,6 +55,22 @@ def report_on(digest: str, verdict: Verdict = Verdict.PASSED) -> Report:
 def test_a_program_is_asked_for_until_its_tries_are_spent() -> None:
     assert decide(MachineState(), LIMITS) == AskForProgram()
     assert decide(MachineState(program_tries=2), LIMITS) == AssumeProgram()
+
+
+def test_requirements_come_first_where_they_are_wanted() -> None:
+    wanting = MachineState(requirements_wanted=True)
+
+    assert decide(wanting, LIMITS) == AskForRequirements()
+    assert decide(replace(wanting, requirement_tries=2), LIMITS) == AskForProgram()
+    assert decide(wanting, replace(LIMITS, program_tries=0)) == AssumeProgram()
+
+
+def test_a_program_with_gaps_goes_back_until_its_reflections_are_spent() -> None:
+    draft = MachineState(draft=PROGRAM, gaps=("a gap",), program_tries=2)
+
+    assert decide(draft, LIMITS) == Reflect(("a gap",))
+    assert decide(replace(draft, reflections=2), LIMITS) == AssumeProgram()
+    assert decide(replace(draft, budget_spent=Spent.TOKENS), LIMITS) == Halt(Outcome.BUDGET_SPENT)
 
 
 def test_a_write_is_judged_before_the_next_call() -> None:
@@ -138,6 +156,7 @@ class Behaviour:
 
     gives_program: int = 0
     """Instructions of its program; 0 for none."""
+    leaves_gaps: bool = False
     words: int = 0
     """Replies with the same number are the same words."""
     writes: int | None = None
@@ -151,6 +170,7 @@ class Behaviour:
 BEHAVIOURS = st.builds(
     Behaviour,
     gives_program=st.integers(0, 3),
+    leaves_gaps=st.booleans(),
     words=st.integers(0, 3),
     writes=st.none() | st.integers(0, 3),
     asks_for_tests=st.booleans(),
@@ -161,6 +181,8 @@ BEHAVIOURS = st.builds(
 LIMIT_VALUES = st.builds(
     MachineLimits,
     program_tries=st.integers(0, 3),
+    requirement_tries=st.integers(0, 2),
+    reflections=st.integers(0, 2),
     turns=st.integers(1, 4),
     repeats=st.integers(1, 3),
     attempts=st.integers(1, 3),
@@ -175,7 +197,9 @@ class Simulator:
     limits: MachineLimits
     behaviours: Iterator[Behaviour]
     green_digests: frozenset[str]
-    state: MachineState = field(default_factory=lambda: MachineState(store_digest="0", opening_digest="0"))
+    state: MachineState = field(
+        default_factory=lambda: MachineState(requirements_wanted=True, store_digest="0", opening_digest="0")
+    )
     decisions: list[Decision] = field(default_factory=list)
     calls: int = 0
     last_words: int | None = None
@@ -203,11 +227,21 @@ class Simulator:
     def _carry_out(self, decision: Decision) -> None:
         state = self.state
         match decision:
+            case AskForRequirements():
+                wanted = self._call().words == 0
+                self.state = replace(
+                    self.state, requirements_wanted=wanted, requirement_tries=state.requirement_tries + 1
+                )
             case AskForProgram():
                 self.state = replace(state, program_tries=state.program_tries + 1)
-                self._take_program(self._call().gives_program)
+                self._take_program(self._call())
+            case Reflect():
+                self.state = replace(state, reflections=state.reflections + 1)
+                self._take_program(self._call())
+            case AssumeProgram() if state.draft is not None:
+                self.state = replace(state, registry=InstructionRegistry(state.draft), draft=None)
             case AssumeProgram():
-                self._take_program(1)
+                self.state = replace(state, registry=InstructionRegistry(Program((Instruction("all"),))))
             case OpenWindow():
                 assert state.registry is not None
                 opening = state.opening_digest if state.registry.attempts else state.store_digest
@@ -249,10 +283,14 @@ class Simulator:
             self.state = replace(self.state, budget_spent=Spent.TOKENS)
         return behaviour
 
-    def _take_program(self, instructions: int) -> None:
-        if instructions:
-            program = Program(tuple(Instruction(str(number)) for number in range(instructions)))
-            self.state = replace(self.state, registry=InstructionRegistry(program))
+    def _take_program(self, behaviour: Behaviour) -> None:
+        program = Program(tuple(Instruction(str(number)) for number in range(behaviour.gives_program)))
+        if not program.instructions:
+            return
+        if behaviour.leaves_gaps:
+            self.state = replace(self.state, draft=program, gaps=("a gap",))
+        else:
+            self.state = replace(self.state, registry=InstructionRegistry(program), draft=None)
 
     def _ask(self) -> None:
         self.state = replace(self.state, turns=self.state.turns + 1)
@@ -314,7 +352,8 @@ def most_decisions(limits: MachineLimits) -> int:
     A turn is at most a call, three actions, one evaluation and one refusal; a window opens and closes.
     """
     window = 2 + limits.turns * 6
-    return limits.program_tries + 2 + 3 * limits.attempts * window
+    bootstrap = limits.requirement_tries + limits.program_tries + limits.reflections
+    return bootstrap + 2 + 3 * limits.attempts * window
 
 
 @settings(max_examples=200, deadline=None)
@@ -330,7 +369,8 @@ def test_whatever_a_model_does_the_machine_halts_within_its_limits(
     outcome = scripted.run(most_decisions(limits))
     registry = scripted.state.registry
 
-    assert scripted.calls <= limits.program_tries + 3 * limits.attempts * limits.turns
+    bootstrap = limits.requirement_tries + limits.program_tries + limits.reflections
+    assert scripted.calls <= bootstrap + 3 * limits.attempts * limits.turns
     if outcome is Outcome.COMPLETED:
         assert registry is not None
         assert set(registry.ends) == {InstructionEnd.COMPLETED}
@@ -344,7 +384,7 @@ def test_the_same_words_again_and_again_are_given_up_after_every_attempt() -> No
 
     assert scripted.run(most_decisions(LIMITS)) is Outcome.INSTRUCTION_GIVEN_UP
     assert sum(isinstance(decision, OpenWindow) for decision in scripted.decisions) == LIMITS.attempts
-    assert scripted.calls == 1 + LIMITS.attempts * (LIMITS.repeats + 1)
+    assert scripted.calls == 2 + LIMITS.attempts * (LIMITS.repeats + 1)
 
 
 STATES = st.builds(

@@ -31,6 +31,7 @@ from lmac.inputs import (
     resolve_weights,
 )
 from lmac.printable import reader_may_go
+from lmac.program_file import load_program
 from lmac.progress import progress_listener
 from lmac.report.summary import render_summary
 from lmac.run import RunOrder, execute
@@ -46,10 +47,11 @@ def run_task(
     single_shot: bool,
     as_json: bool,
     environment: Mapping[str, str],
+    program: Path | None = None,
 ) -> int:
     """Resolve everything, run, and say what came of it; returns the exit code."""
     config = load_config(config_path, overrides)
-    order = _order(argument, config, acceptance, run_id, single_shot, environment)
+    order = _order(argument, config, acceptance, run_id, single_shot, environment, program)
     result = execute(order, progress_listener(order.folder.name, sys.stderr, as_json))
     said = terminal_json(json.loads(result.as_json())) if as_json else "\n" + render_summary(result)
     # Even if nobody reads it, the exit code is the run's.
@@ -65,8 +67,11 @@ def _order(
     run_id: str | None,
     single_shot: bool,
     environment: Mapping[str, str],
+    program: Path | None,
 ) -> RunOrder:
     given = load_task(argument)
+    if program is not None and single_shot:
+        raise ConfigError("--program: a single shot carries out no program", "leave out --single-shot")
     suite_folder = acceptance or given.acceptance_folder
     suite = load_suite(suite_folder) if suite_folder else None
     form = config.acceptance_form
@@ -96,6 +101,7 @@ def _order(
         acceptance=suite,
         acceptance_form=form or AcceptanceForm.API,
         single_shot=single_shot,
+        program=load_program(program, given.task) if program is not None else None,
     )
 
 

@@ -13,7 +13,7 @@ from lmac.errors import ConfigError
 from lmac.journal import read_journal
 from lmac.printable import printable
 from lmac.report.result import RESULT_NAME, read_result
-from lmac.report.summary import render_summary
+from lmac.report.summary import render_ledger, render_summary
 
 
 def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
@@ -24,6 +24,8 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
         click.echo(terminal_json(json.loads(result.as_json())) if as_json else render_summary(result))
         if not as_json:
             click.echo(_program(folder))
+            if told := render_ledger(result.requirements):
+                click.echo(f"\n{told}")
         return 0
     events = list(read_journal(folder))
     last = events[-1] if events else None
@@ -49,15 +51,17 @@ def _folder(run: str, runs_folder: Path) -> Path:
 
 def _program(folder: Path) -> str:
     """The program and what became of each instruction, from the journal."""
-    steps: list[str] = []
+    steps: list[tuple[int, str]] = []
     ends: dict[int, str] = {}
     for event in read_journal(folder):
-        if event.kind == "program":
-            steps = [step["text"] for step in event.data["instructions"]]
+        if event.kind in ("program", "program_revised"):
+            listed = enumerate(event.data["instructions"], start=1)
+            steps = [(step.get("number") or place, step["text"]) for place, step in listed]
         elif event.kind == "instruction_end":
             ends[event.data["instruction"]] = event.data["end"]
     lines = [
-        printable(f"{index + 1}. [{ends.get(index, 'open')}] {text}") for index, text in enumerate(steps)
+        printable(f"{number}. [{ends.get(index, 'open')}] {text}")
+        for index, (number, text) in enumerate(steps)
     ]
     return "\n" + "\n".join(lines) if lines else ""
 

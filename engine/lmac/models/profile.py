@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from lmac.messages import Sampling, Usage
 from lmac.processor.actions import ProtocolName
+from lmac.program import ProgramForm
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """Lower-case hex."""
@@ -125,6 +126,8 @@ class ModelProfile(_Section):
     protocol: ProtocolName
     json_schema: bool = False
     """Whether the server constrains a reply to a JSON schema (`response_format`); used for the program."""
+    program_form: ProgramForm | None = None
+    """None: `tool` with native calls, else `json` with a JSON schema, else `numbered`."""
     context_tokens: int = Field(ge=512)
     """Prompt and reply together."""
     reply_tokens: int = Field(ge=16)
@@ -143,6 +146,16 @@ class ModelProfile(_Section):
         if self.reply_tokens >= self.context_tokens:
             raise ValueError("`reply_tokens` must leave room for a prompt within `context_tokens`")
         return self
+
+    @model_validator(mode="after")
+    def _can_give_its_program(self) -> Self:
+        match self.program_form:
+            case ProgramForm.TOOL if self.protocol is not ProtocolName.NATIVE:
+                raise ValueError("`program_form: tool` needs `protocol: native`")
+            case ProgramForm.SCHEMA | ProgramForm.JSON if not self.json_schema:
+                raise ValueError(f"`program_form: {self.program_form}` needs `json_schema: true`")
+            case _:
+                return self
 
     def sampling(self) -> Sampling:
         """How a reply is sampled unless a caller wants it otherwise."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from lmac.disk import full_disk_named
 from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report
+from lmac.ledger import LedgerEntry
 from lmac.messages import Usage
 from lmac.transitions import Outcome
 
@@ -45,6 +46,8 @@ class RunResult:
     cost: float | None
     """By the profile's prices, in their currency; None when it names none."""
     seconds: float
+    requirements: tuple[LedgerEntry, ...] = ()
+    """What became of each; results of earlier versions hold none."""
 
     @property
     def exit_code(self) -> ExitCode:

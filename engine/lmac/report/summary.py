@@ -6,12 +6,15 @@ import shlex
 from pathlib import Path
 
 from lmac.evaluation import Report
+from lmac.ledger import LedgerEntry, RequirementState, in_short
 from lmac.printable import printable
 from lmac.report.result import RunResult
 from lmac.wording import worded
 
 SLOW_SECONDS = 0.5
 SLOWEST = 3
+SHOWN_BY = 3
+"""Checks that a line of the ledger names."""
 
 
 def render_summary(result: RunResult) -> str:
@@ -21,6 +24,7 @@ def render_summary(result: RunResult) -> str:
         *([("error", result.error)] if result.error else []),
         *([("next", result.next_step)] if result.next_step else []),
         ("instructions", f"{result.instructions_completed} of {result.instructions} completed"),
+        *([("requirements", _requirements(result.requirements))] if result.requirements else []),
         ("files", f"{result.files} with {result.lines} lines"),
         ("checks", _checks(result.checks)),
         *([("slowest", slowest)] if (slowest := _slowest(result.checks)) else []),
@@ -32,6 +36,30 @@ def render_summary(result: RunResult) -> str:
     if result.single_shot:
         rows = [row for row in rows if row[0] != "instructions"]
     return "\n".join(f"{name:>12}  {_indented(text)}" for name, text in rows)
+
+
+def _requirements(entries: tuple[LedgerEntry, ...]) -> str:
+    """How many are built and shown; the open ones by number."""
+    short = in_short(entries)
+    built, shown, still = (
+        short[state] for state in (RequirementState.BUILT, RequirementState.SHOWN, RequirementState.OPEN)
+    )
+    left = f"; open: {', '.join(map(str, still))}" if still else ""
+    return f"{len(built) + len(shown)} of {len(entries)} built, {len(shown)} of them shown by checks{left}"
+
+
+def render_ledger(entries: tuple[LedgerEntry, ...]) -> str:
+    """A line for each requirement, with what shows it; "" when there is none."""
+    lines = []
+    for entry in entries:
+        shown = f" by {', '.join(entry.shown_by[:SHOWN_BY])}" if entry.shown_by else ""
+        more = len(entry.shown_by) - SHOWN_BY
+        shown += f" and {more} more" if more > 0 else ""
+        steps = f"; step {', '.join(map(str, entry.instructions))}" if entry.instructions else ""
+        lines.append(
+            printable(f"requirement {entry.number} [{entry.state.value}{shown}{steps}] {entry.text}")
+        )
+    return "\n".join(lines)
 
 
 def _indented(text: str) -> str:

@@ -13,7 +13,7 @@ from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.messages import ToolSpec
 from lmac.processor.actions import ToolForm
-from lmac.program import Program
+from lmac.revision import Revision
 
 FINISH = "done"
 
@@ -48,13 +48,13 @@ class EvaluationRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgramGiven:
-    """The model gave the program."""
+class RevisionRequested:
+    """The model wants the program changed."""
 
-    program: Program
+    revision: Revision
 
 
-Effect = FinishRequested | EvaluationRequested | ProgramGiven
+Effect = FinishRequested | EvaluationRequested | RevisionRequested
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""The program as the processor is shown it."""
+
+from __future__ import annotations
+
+from lmac.program import Requirement
+from lmac.registry import InstructionRegistry
+
+
+def render_program(registry: InstructionRegistry) -> str:
+    """The outline with what became of each step."""
+    lines = []
+    for index, step in enumerate(registry.program.instructions):
+        if index < registry.counter:
+            mark = f"  [{registry.ends[index].value}]"
+        else:
+            mark = "  <- current step" if index == registry.counter else ""
+        files = f" (files: {', '.join(step.files)})" if step.files else ""
+        lines.append(f"{step.number or index + 1}. {step.text}{files}{mark}")
+    return "\n".join(lines)
+
+
+def render_instruction(registry: InstructionRegistry, task: str) -> str:
+    """The current instruction with all that it is held to.
+
+    Args:
+        task: Requirements that stand in it already are named by their numbers alone.
+    """
+    step, program = registry.current, registry.program
+    lines = [step.text]
+    if names := step.public_names:
+        defined: dict[str, list[str]] = {}
+        for name in names:
+            defined.setdefault(name.path, []).append(name.name)
+        lines += [f"{path} defines {', '.join(known)}." for path, known in defined.items()]
+    if needs := [number for number in step.depends_on if number != step.number]:
+        lines.append(f"It uses what step {' and step '.join(map(str, needs))} made.")
+    if step.check:
+        lines.append(f"It will be checked by: {step.check}")
+    own = [found for found in program.requirements if found.number in step.requirements]
+    if own and len(own) < len(program.requirements):
+        lines.append(_requirements(own, task))
+    return "\n".join(lines)
+
+
+def _requirements(own: list[Requirement], task: str) -> str:
+    if all(_is_numbered_in(found, task) for found in own):
+        return f"It covers these requirements of the task: {', '.join(str(found.number) for found in own)}."
+    return "\n".join(("It covers these requirements:", *(f"{found.number}. {found.text}" for found in own)))
+
+
+def _is_numbered_in(requirement: Requirement, task: str) -> bool:
+    # Of an item over several lines the first words stand on the line of its number.
+    beginning = requirement.text[:20]
+    return any(f"{requirement.number}{mark} {beginning}" in task for mark in ".)")
