@@ -97,7 +97,7 @@ def ask_for_split(
     conversation.open(ProgramBriefing(setting, protocol).split_window(registry))
     try:
         reply = conversation.ask(sampling)
-        parts = _parts(reply, setting, protocol)
+        parts = _parts(reply, setting, protocol, registry.current.files)
     except (ContextOverflow, ProgramFault):
         return None
     if len({(part.text, part.files) for part in parts}) < len(parts):
@@ -106,7 +106,21 @@ def ask_for_split(
     return Split(registry.number, parts, SPLIT_REASON)
 
 
-def _parts(reply: Reply, setting: Setting, protocol: ActionProtocol) -> tuple[Instruction, ...]:
+def _parts(
+    reply: Reply, setting: Setting, protocol: ActionProtocol, files: tuple[str, ...]
+) -> tuple[Instruction, ...]:
+    """The parts in a reply; in the simple forms they write no files but the whole's: small models invent.
+
+    Raises:
+        ProgramFault: there are none.
+    """
+    parts = _given_parts(reply, setting, protocol)
+    if setting.program_form.is_whole or not files:
+        return parts
+    return tuple(replace(part, files=tuple(path for path in part.files if path in files)) for part in parts)
+
+
+def _given_parts(reply: Reply, setting: Setting, protocol: ActionProtocol) -> tuple[Instruction, ...]:
     match setting.program_form:
         case ProgramForm.NUMBERED:
             parts = numbered_steps(reply.text, setting.task)

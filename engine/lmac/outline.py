@@ -43,12 +43,13 @@ def render_instruction(registry: InstructionRegistry, task: str) -> str:
 
 
 def _requirements(own: list[Requirement], task: str) -> str:
-    if all(_is_numbered_in(found, task) for found in own):
+    if all(is_numbered_in(found, task) for found in own):
         return f"It covers these requirements of the task: {', '.join(str(found.number) for found in own)}."
     return "\n".join(("It covers these requirements:", *(f"{found.number}. {found.text}" for found in own)))
 
 
-def _is_numbered_in(requirement: Requirement, task: str) -> bool:
+def is_numbered_in(requirement: Requirement, task: str) -> bool:
+    """Whether a text holds the requirement with its number, so that the number is enough to name it."""
     # Of an item over several lines the first words stand on the line of its number.
     beginning = requirement.text[:20]
     return any(f"{requirement.number}{mark} {beginning}" in task for mark in ".)")

@@ -9,7 +9,7 @@ from typing import Any
 from lmac.briefing import Setting
 from lmac.context import ContextWindow
 from lmac.messages import Message, Role
-from lmac.outline import render_program
+from lmac.outline import is_numbered_in, render_program
 from lmac.processor.actions import ActionProtocol
 from lmac.program import ProgramForm, Requirement
 from lmac.program_answers import MOST_ASKED_REQUIREMENTS, PARTS, PROGRAM, REQUIREMENTS, Question, schema_of
@@ -45,6 +45,9 @@ class ProgramBriefing:
             schema = program_schema(most, self.setting.tested_steps) if form is ProgramForm.JSON else None
             return self._window(text, schema)
         listed = "\n".join(f"{found.number}. {found.text}" for found in requirements)
+        if requirements and all(is_numbered_in(found, task) for found in requirements):
+            # Twice the same text would only fill the window.
+            listed = f"those that the task numbers, {requirements[0].number} to {requirements[-1].number}."
         text = self._render(
             f"program_{form.value}",
             task=task,

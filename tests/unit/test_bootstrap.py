@@ -204,6 +204,7 @@ def test_a_task_that_numbers_its_requirements_is_asked_for_none(tmp_path: Path) 
     assert run.outcome is Outcome.COMPLETED
     assert taken.data["source"] == "the task's own numbers"
     assert [found["number"] for found in taken.data["requirements"]] == [1, 2]
+    assert "those that the task numbers, 1 to 2." in run.asked(0)
     assert "It covers these requirements of the task: 1." in run.asked(1)
 
 
@@ -449,6 +450,14 @@ def test_a_split_is_asked_for_in_the_form_of_the_profile(
     assert (split.number, split.parts) == (7, (Instruction("One.", ("a.py",)), Instruction("Two.")))
 
 
+def test_the_parts_of_a_weak_model_write_no_files_that_the_whole_does_not_write(tmp_path: Path) -> None:
+    reply = said("1. One. (files: a.py, helper.py)\n2. Two. (files: test_a.py)")
+    split = ask(tmp_path, ProgramForm.NUMBERED, reply, files=("a.py", "test_a.py"))
+
+    assert split is not None
+    assert [part.files for part in split.parts] == [("a.py",), ("test_a.py",)]
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -469,13 +478,19 @@ def test_a_split_that_the_budget_refuses_is_told_to_the_caller(tmp_path: Path) -
 
 
 def ask(
-    folder: Path, form: ProgramForm, reply: Reply | ModelError, limits: BudgetLimits | None = None
+    folder: Path,
+    form: ProgramForm,
+    reply: Reply | ModelError,
+    limits: BudgetLimits | None = None,
+    files: tuple[str, ...] = (),
 ) -> Split | None:
     protocol = action_protocol(ProtocolName.NATIVE if form is ProgramForm.TOOL else ProtocolName.FENCED)
     setting = Setting(
         PROSE, shipped_prompts("codebase"), LIMITS, 4, 16_000, Sampling(0.0, 500), program_form=form
     )
-    registry = InstructionRegistry(Program((Instruction("All of it.", number=7),))).restart("a.py fails")
+    registry = InstructionRegistry(Program((Instruction("All of it.", files, number=7),))).restart(
+        "a.py fails"
+    )
     with Journal(folder) as journal:
         processor = RecordedProcessor([reply])
         conversation = Conversation(processor, protocol, journal, Budget(limits or BudgetLimits()))

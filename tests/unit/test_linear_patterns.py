@@ -9,10 +9,13 @@ from contextlib import contextmanager
 import pytest
 
 from lmac.checks.session import canonical
+from lmac.coverage import mended
 from lmac.printable import printable
 from lmac.processor.fenced_blocks import path_of, pieces
-from lmac.program import ProgramFault
+from lmac.program import Instruction, Program, ProgramFault, Requirement, Task
+from lmac.program_answers import PROGRAM
 from lmac.rendering import untrusted
+from lmac.requirements import listed_requirements
 from lmac.simple_program import parse_numbered_program
 from lmac_sandbox import Output
 from lmac_sandbox.inside import markdown
@@ -76,6 +79,17 @@ def _read_program(text: str) -> None:
         return
 
 
+def _read_answer(text: str) -> None:
+    try:
+        PROGRAM.read_text(f"{{{text}}}")
+    except ProgramFault:
+        return
+
+
+def _cover(text: str) -> None:
+    mended(Program((Instruction(text), Instruction("b")), (Requirement(1, text),)).numbered())
+
+
 def _shown(text: str) -> str:
     return Output(text.encode(), b"", len(text)).text()
 
@@ -87,6 +101,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "shown": _shown,
     "blocks": _read_blocks,
     "program": _read_program,
+    "requirements": lambda text: listed_requirements(Task(text, "t")),
+    "answers": _read_answer,
+    "coverage": _cover,
     "suppressions": lambda text: list(suppressions([("a.py", f"# noqa\n{text}".encode())])),
     "anchors": markdown._HTML_ANCHOR.findall,
     "fences": markdown._FENCE_LINE.fullmatch,

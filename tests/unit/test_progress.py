@@ -28,6 +28,7 @@ TESTS = {
 TYPES = {"check": "types", "verdict": "passed", "ending": "exited", "passed_count": 4}
 COURSE: list[tuple[str, Mapping[str, Any]]] = [
     ("run_opened", {"profile": {"name": "m"}, "image_id": "sha256:0123456789abcdef"}),
+    ("requirements", {"source": "the task's own numbers", "requirements": [{"number": 1, "text": "x"}]}),
     ("program", {"instructions": [{"text": "Write it.", "files": []}, {"text": "Test it.", "files": []}]}),
     ("decision", {"what": "Ask"}),
     ("window", {"instruction": 0, "attempt": 0}),
@@ -35,6 +36,7 @@ COURSE: list[tuple[str, Mapping[str, Any]]] = [
     ("reply", REPLY),
     ("observation", {"action": "write", "arguments": {"path": "a.py"}, "ok": False}),
     ("report", {"results": [TESTS, TYPES]}),
+    ("ledger", {"open": [2], "built": [], "shown": [1], "shown_by": {"1": ["t"]}}),
     ("restart", {"reason": "the window is full", "progress": "secret words"}),
     ("window", {"instruction": 0, "attempt": 1}),
     ("instruction_end", {"end": "completed"}),
@@ -79,6 +81,9 @@ def test_no_line_holds_what_a_terminal_would_obey(text: str, as_json: bool) -> N
         ("program", {"instructions": [{"text": text, "files": []}]}),
         ("observation", {"action": text, "arguments": {"path": text}, "ok": True}),
         ("program_refused", {"fault": text}),
+        ("program_gaps", {"gaps": [text]}),
+        ("revision_refused", {"reason": text, "fault": text}),
+        ("program_revised", {"change": "add", "reason": text, "instructions": [{}]}),
         ("model_error", {"error": "ModelFault", "text": text}),
         ("retry", {"error": "ModelFault", "text": text, "wait_seconds": 1.0}),
         ("run_closed", {"outcome": "model failed", "error": text, "seconds": 1.0}),

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from lmac.errors import ConfigError, ExitCode, HostDiskFull
 from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Report, Verdict
 from lmac.file_store import FileStore
+from lmac.ledger import LedgerEntry, RequirementState
 from lmac.messages import Usage
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RESULT_NAME, RunResult, read_result, write_result
-from lmac.report.summary import render_summary
+from lmac.report.summary import render_ledger, render_summary
 from lmac.transitions import Outcome
 from lmac_sandbox import BadPath, Ending, PathRejected, Reuse, check_path
 from memory_keeper import MemoryKeeper
@@ -172,6 +173,36 @@ def test_the_summary_says_when_tests_ran_in_a_box_that_served_before() -> None:
         render_summary(reused)
     )
     assert "grade" not in render_summary(RESULT)
+
+
+LEDGER = (
+    LedgerEntry(1, "It doubles.", RequirementState.SHOWN, (1,), tuple(f"t.py::test_{n}" for n in range(5))),
+    LedgerEntry(2, "It halves.", RequirementState.BUILT, (1, 2)),
+    LedgerEntry(4, "\x1b[2J", RequirementState.OPEN, ()),
+)
+
+
+def test_the_summary_and_the_ledger_say_what_became_of_each_requirement() -> None:
+    assert "2 of 3 built, 1 of them shown by checks; open: 4" in render_summary(
+        replace(RESULT, requirements=LEDGER)
+    )
+    assert "requirements" not in render_summary(RESULT)
+    assert render_ledger(LEDGER).split("\n") == [
+        "requirement 1 [shown by t.py::test_0, t.py::test_1, t.py::test_2 and 2 more; step 1] It doubles.",
+        "requirement 2 [built; step 1, 2] It halves.",
+        "requirement 4 [open] \\x1b[2J",
+    ]
+
+
+def test_a_result_keeps_the_ledger_and_one_of_an_earlier_version_has_none(tmp_path: Path) -> None:
+    result = replace(RESULT, requirements=LEDGER)
+    write_result(tmp_path, result)
+    assert read_result(tmp_path) == result
+
+    fields = json.loads((tmp_path / RESULT_NAME).read_text("utf-8"))
+    del fields["requirements"]
+    (tmp_path / RESULT_NAME).write_text(json.dumps(fields))
+    assert read_result(tmp_path) == RESULT
 
 
 @given(RESULTS)

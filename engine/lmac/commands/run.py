@@ -72,6 +72,7 @@ def _order(
     given = load_task(argument)
     if program is not None and single_shot:
         raise ConfigError("--program: a single shot carries out no program", "leave out --single-shot")
+    own_program = load_program(program, given.task) if program is not None else None
     suite_folder = acceptance or given.acceptance_folder
     suite = load_suite(suite_folder) if suite_folder else None
     form = config.acceptance_form
@@ -101,7 +102,7 @@ def _order(
         acceptance=suite,
         acceptance_form=form or AcceptanceForm.API,
         single_shot=single_shot,
-        program=load_program(program, given.task) if program is not None else None,
+        program=own_program,
     )
 
 
