@@ -31,6 +31,8 @@ def shell(tmp_path: Path) -> Shell:
     (tmp_path / "wrong.yaml").write_text("box:\n  wall_seconds: -5\n")
     (tmp_path / "broken.yaml").write_text("seed: [1\nmodel: x\n")
     (tmp_path / "list.yaml").write_text("- 1\n")
+    circle = "instructions:\n- {text: a, depends_on: [2]}\n- {text: b, depends_on: [1]}\n"
+    (tmp_path / "circle.yaml").write_text(circle)
     (tmp_path / "runs" / "taken").mkdir(parents=True)
     (tmp_path / "no_tests").mkdir()
     (tmp_path / "odd_suite").mkdir()
@@ -110,6 +112,22 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
         ("task.md", "--acceptance", "odd_suite"),
         ("odd_suite/acceptance.yaml, line 1", "`form`", "remote"),
     ),
+    "program missing": (
+        CONFIG,
+        ("task.md", "--program", "no.yaml"),
+        ("program no.yaml", "next: check the path"),
+    ),
+    "program in a circle": (
+        CONFIG,
+        ("task.md", "--program", "circle.yaml"),
+        ("circle.yaml, line 2, key `instructions.0.depends_on`", "1, 2 depend on one another", "next:"),
+    ),
+    "program for a single shot": (
+        CONFIG,
+        ("task.md", "--program", "circle.yaml", "--single-shot"),
+        ("a single shot carries out no program", "next:"),
+    ),
+    "steps of nothing": (CONFIG, ("task.md", "--steps", "0"), ("--steps", "1<=x<=200")),
     "option unknown": (CONFIG, ("task.md", "--fast"), ("--fast", "--help")),
     "weights of another kind": (
         MODEL,

@@ -109,6 +109,31 @@ def test_a_run_without_json_tells_people_what_happens_and_what_came_of_it(
     assert "\x1b[" not in ended.stderr + ended.stdout
 
 
+OWN_PROGRAM = """
+requirements: [double(number) doubles.]
+instructions:
+  - text: Write the module and its tests.
+    files: [doubling.py, test_doubling.py]
+    requirements: [1]
+"""
+
+
+def test_a_program_of_ones_own_is_carried_out_and_shows_its_requirements(shell: Shell, image_id: str) -> None:
+    (shell.folder / "own.yaml").write_text(OWN_PROGRAM)
+    name = run_id()
+    with ScriptedServer([wrote(GREEN_FILES), DONE]) as server:
+        write_config(shell.folder, write_profile(shell.folder, server.base_url), image_id)
+        arguments = ("-c", "config.yaml", "--id", name, "--program", "own.yaml", "--steps", "3")
+        ended = shell.lmac("run", "doubling", *arguments)
+        asked = len(server.requests)
+
+    assert (ended.code, asked) == (0, 2)
+    assert "1 of 1 built, 1 of them shown by checks" in ended.stdout
+    shown = shell.lmac("show", name).stdout
+    assert "1. [completed] Write the module and its tests." in shown
+    assert "requirement 1 [shown by test_doubling.py::test_doubles; step 1] double(number) doubles." in shown
+
+
 def test_a_run_whose_watcher_has_gone_carries_on_to_its_end(shell: Shell, image_id: str) -> None:
     name = run_id()
     with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:

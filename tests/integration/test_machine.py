@@ -358,6 +358,44 @@ def test_a_single_shot_is_one_call_whose_files_are_judged_as_they_are(
     assert delivered(done.folder) == files
 
 
+def test_a_strong_model_gives_requirements_mends_its_gaps_splits_a_step_and_the_ledger_tells_it_all(
+    tmp_path: Path, image_id: str
+) -> None:
+    required = called(("requirements", {"requirements": ["double(4) is 8.", "half(8) is 4."]}))
+    covering = [
+        {**step, "requirements": [number], "check": str(step["files"][1])}
+        for number, step in enumerate(TWO_STEPS, start=1)
+    ]
+    parts = [{"text": "Write it.", "files": ["pkg/halving.py"]}, {"text": "Test it."}]
+    split = {"change": "split", "step": 2, "reason": "two things at once", "steps": parts}
+    tests = {"test_halving.py": SECOND_FILES["test_halving.py"]}
+    script = [
+        required,
+        called(("program", {"instructions": TWO_STEPS})),
+        called(("program", {"instructions": covering})),
+        native_wrote(GREEN_FILES),
+        NATIVE_DONE,
+        called(("revise", split)),
+        native_wrote({path: text for path, text in SECOND_FILES.items() if path not in tests}),
+        NATIVE_DONE,
+        native_wrote(tests),
+        NATIVE_DONE,
+    ]
+    config = {"machine": {"requirement_tries": 2}}
+    done = _run(tmp_path, image_id, script, protocol="native", config=config)
+
+    assert done.server.refused == []
+    assert "requirement 2 is covered by no step: half(8) is 4." in heard_last(done.server.turns[2])
+    assert (done.result.exit_code, done.result.instructions) == (0, 3)
+    assert [(entry["state"], entry["shown_by"]) for entry in report_of(done.folder)["requirements"]] == [
+        ("shown", ["test_doubling.py::test_doubles"]),
+        ("shown", ["test_halving.py::test_it"]),
+    ]
+    assert [event.data["reason"] for event in events(done.folder, "program_revised")] == [
+        "two things at once"
+    ]
+
+
 def test_two_runs_at_the_same_time_do_not_disturb_each_other(
     tmp_path: Path, image_id: str, engine: Engine
 ) -> None:
