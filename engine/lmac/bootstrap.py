@@ -22,7 +22,7 @@ from lmac.program_answers import PARTS, PROGRAM, REQUIREMENTS
 from lmac.program_briefing import ProgramBriefing
 from lmac.registry import InstructionRegistry
 from lmac.requirements import Requirements, listed_requirements, numbered_requirements
-from lmac.revision import MOST_PARTS, Split
+from lmac.revision import MOST_PARTS, Split, divided
 from lmac.simple_program import numbered_steps, parse_json_program, parse_numbered_program
 
 SPLIT_REASON = "it was too large to be completed in one piece"
@@ -84,10 +84,11 @@ def ask_for_split(
 ) -> Split | None:
     """Ask, in one call and a window of its own, for the parts of the current instruction.
 
-    The conversation's window is another one afterwards: open the next before going on.
+    The conversation's window is another one afterwards: open the next before going on. A reply without parts,
+    or a window too small for the question, leaves it to code to divide the instruction's requirements.
 
     Returns:
-        None when the window is too small for the question, or the reply holds no parts.
+        None when they are too few for that.
 
     Raises:
         BudgetRefused: a limit of the budget stands in the way.
@@ -99,10 +100,10 @@ def ask_for_split(
         reply = conversation.ask(sampling)
         parts = _parts(reply, setting, protocol, registry.current.files)
     except (ContextOverflow, ProgramFault):
-        return None
+        return divided(registry.current)
     if len({(part.text, part.files) for part in parts}) < len(parts):
         # The same step twice is no smaller than before.
-        return None
+        return divided(registry.current)
     return Split(registry.number, parts, SPLIT_REASON)
 
 

@@ -28,6 +28,37 @@ class Split:
     reason: str
 
 
+FEWEST_TO_DIVIDE = 4
+"""Requirements of an instruction that code can divide."""
+
+
+def divided(step: Instruction) -> Split | None:
+    """A split that needs no model: the same files in two goes, each for half of the requirements.
+
+    Returns:
+        None when the instruction covers too few requirements to tell halves apart.
+    """
+    if len(step.requirements) < FEWEST_TO_DIVIDE:
+        return None
+    half = (len(step.requirements) + 1) // 2
+    first, second = step.requirements[:half], step.requirements[half:]
+    files = " and ".join(step.files)
+    begin = f"Write {files}" if files else step.text.rstrip(".")
+    extend = f"Extend {files}" if files else f"{step.text.rstrip('.')}: go on"
+    return Split(
+        step.number,
+        (
+            Instruction(f"{begin}, but only what requirements {_listed(first)} ask for.", step.files, first),
+            Instruction(
+                f"{extend} by what requirements {_listed(second)} ask for, and keep what is there.",
+                step.files,
+                second,
+            ),
+        ),
+        "its requirements are divided, for no other parts were given",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Add:
     """One more instruction, after those that it depends on and otherwise at the end."""
@@ -153,7 +184,7 @@ def _added(program: Program, left: int, number: int, add: Add) -> Program:
     # The current instruction stays the current one, whatever is added behind it.
     fixed, later = steps[: left + 1], [*steps[left + 1 :], new]
     if found := circle([*fixed, *later]):
-        raise RevisionRefused(f"steps {', '.join(map(str, found))} would depend on one another in a circle")
+        raise RevisionRefused(f"steps {_listed(found)} would depend on one another in a circle")
     return replace(program, instructions=(*fixed, *in_order(later)))
 
 
@@ -177,8 +208,7 @@ def _dropped(program: Program, left: int, drop: Drop) -> Program:
     ]
     if lost:
         raise RevisionRefused(
-            f"only step {drop.number} covers requirements {', '.join(map(str, lost))}: "
-            "name the step that takes them over"
+            f"only step {drop.number} covers requirements {_listed(lost)}: name the step that takes them over"
         )
     return shorter
 
@@ -199,6 +229,10 @@ def _waiting(step: Instruction, for_number: int, instead: tuple[int, ...]) -> In
         return step
     needs = (need for old in step.depends_on for need in (instead if old == for_number else (old,)))
     return replace(step, depends_on=tuple(dict.fromkeys(needs)))
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _demand_room(count: int) -> None:

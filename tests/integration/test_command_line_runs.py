@@ -133,6 +133,9 @@ def test_a_program_of_ones_own_is_carried_out_and_shows_its_requirements(shell: 
     assert "1. [completed] Write the module and its tests." in shown
     assert "requirement 1 [shown by test_doubling.py::test_doubles; step 1] double(number) doubles." in shown
 
+    (shell.folder / "runs" / name / "report.json").unlink()
+    assert "Its requirements: 0 open, 0 built, 1 shown." in shell.lmac("show", name).stdout
+
 
 def test_a_run_whose_watcher_has_gone_carries_on_to_its_end(shell: Shell, image_id: str) -> None:
     name = run_id()
@@ -197,6 +200,7 @@ def test_an_unfinished_run_is_shown_as_far_as_its_journal_goes(
     assert shown.code == 0
     assert json.loads(shown.stdout)["outcome"] == "unfinished"
     assert json.loads(shown.stdout)["events"] == 4
+    assert json.loads(shown.stdout)["requirements"] == {}
     assert "torn has no result" in shell.lmac("show", "torn").stdout
 
 

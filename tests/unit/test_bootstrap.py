@@ -472,6 +472,13 @@ def test_what_is_no_split_is_none(tmp_path: Path, reply: Reply | ModelError) -> 
     assert ask(tmp_path, ProgramForm.NUMBERED, reply) is None
 
 
+def test_where_the_model_gives_no_parts_code_divides_the_requirements(tmp_path: Path) -> None:
+    split = ask(tmp_path, ProgramForm.NUMBERED, said("I cannot."), requirements=(1, 2, 3, 4))
+
+    assert split is not None
+    assert [part.requirements for part in split.parts] == [(1, 2), (3, 4)]
+
+
 def test_a_split_that_the_budget_refuses_is_told_to_the_caller(tmp_path: Path) -> None:
     with pytest.raises(BudgetRefused):
         ask(tmp_path, ProgramForm.NUMBERED, said("1. One.\n2. Two."), BudgetLimits(calls=0))
@@ -483,14 +490,15 @@ def ask(
     reply: Reply | ModelError,
     limits: BudgetLimits | None = None,
     files: tuple[str, ...] = (),
+    requirements: tuple[int, ...] = (),
 ) -> Split | None:
     protocol = action_protocol(ProtocolName.NATIVE if form is ProgramForm.TOOL else ProtocolName.FENCED)
     setting = Setting(
         PROSE, shipped_prompts("codebase"), LIMITS, 4, 16_000, Sampling(0.0, 500), program_form=form
     )
-    registry = InstructionRegistry(Program((Instruction("All of it.", files, number=7),))).restart(
-        "a.py fails"
-    )
+    registry = InstructionRegistry(
+        Program((Instruction("All of it.", files, requirements, number=7),))
+    ).restart("a.py fails")
     with Journal(folder) as journal:
         processor = RecordedProcessor([reply])
         conversation = Conversation(processor, protocol, journal, Budget(limits or BudgetLimits()))

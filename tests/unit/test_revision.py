@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lmac.coverage import gaps
 from lmac.program import Instruction, Program, PublicName, Requirement
 from lmac.registry import InstructionEnd, InstructionRegistry
-from lmac.revision import MOST_PARTS, Add, Drop, Revision, RevisionRefused, Split
+from lmac.revision import MOST_PARTS, Add, Drop, Revision, RevisionRefused, Split, divided
 
 REQUIREMENTS = tuple(Requirement(number, text) for number, text in enumerate(("stack", "queue", "both"), 1))
 PROGRAM = Program(
@@ -41,6 +41,21 @@ def test_a_split_puts_the_parts_in_the_place_of_the_step_and_loses_nothing_of_it
     assert (revised.current, revised.attempts, revised.progress) == (first, 0, "")
     assert (revised.counter, revised.revisions, revised.number) == (1, 1, 4)
     assert revised.previous_summary == "stack is there"
+
+
+def test_code_can_divide_a_step_by_its_requirements() -> None:
+    step = Instruction("All.", ("a.py", "test_a.py"), (1, 2, 3, 4, 5), number=6)
+    split = divided(step)
+
+    assert split is not None
+    assert [part.requirements for part in split.parts] == [(1, 2, 3), (4, 5)]
+    assert [part.files for part in split.parts] == [step.files, step.files]
+    assert split.parts[0].text == "Write a.py and test_a.py, but only what requirements 1, 2, 3 ask for."
+    assert "Extend a.py and test_a.py by what requirements 4, 5 ask for" in split.parts[1].text
+    assert divided(Instruction("All.", (), (1, 2, 3))) is None
+    requirements = tuple(Requirement(number, "x") for number in range(1, 6))
+    revised = InstructionRegistry(Program((step,), requirements)).revised(split)
+    assert gaps(revised.program) == ()
 
 
 def test_an_added_step_waits_for_what_it_needs_and_is_waited_for() -> None:

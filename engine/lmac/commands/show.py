@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import click
 
 from lmac.commands.terminal import terminal_json
 from lmac.errors import ConfigError
-from lmac.journal import read_journal
+from lmac.journal import Event, read_journal
+from lmac.ledger import RequirementState
 from lmac.printable import printable
 from lmac.report.result import RESULT_NAME, read_result
 from lmac.report.summary import render_ledger, render_summary
@@ -35,6 +37,7 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
         "events": len(events),
         "last_event": last.kind if last else None,
         "last_event_at": last.at if last else None,
+        "requirements": _requirements(events),
     }
     click.echo(terminal_json(state) if as_json else _unfinished(state))
     return 0
@@ -66,10 +69,19 @@ def _program(folder: Path) -> str:
     return "\n" + "\n".join(lines) if lines else ""
 
 
+def _requirements(events: Sequence[Event]) -> dict[str, list[int]]:
+    """Numbers of requirements by their state, as far as the run is; none before its program."""
+    told = (event.data for event in reversed(events) if event.kind == "ledger")
+    last = next(told, {})
+    return {state.value: list(last.get(state.value, ())) for state in RequirementState} if last else {}
+
+
 def _unfinished(state: dict[str, Any]) -> str:
     said = (
         f"{state['run_id']} has no result: it is running, or its process was killed.\n"
         f"Its journal holds {state['events']} events; the last one is {state['last_event']}, "
         f"at {state['last_event_at']}."
     )
-    return printable(said, keep_newlines=True)
+    counts = [f"{len(numbers)} {name}" for name, numbers in state["requirements"].items()]
+    requirements = f"\nIts requirements: {', '.join(counts)}." if counts else ""
+    return printable(said + requirements, keep_newlines=True)
