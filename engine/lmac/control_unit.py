@@ -6,26 +6,17 @@ from dataclasses import asdict, replace
 from typing import assert_never
 
 from lmac import transitions
-from lmac.bootstrap import read_program, read_requirements, requirements_at_hand
 from lmac.briefing import Briefing, Setting
 from lmac.conversation import BudgetRefused, Conversation
-from lmac.coverage import gaps, mended
 from lmac.errors import ContextOverflow
 from lmac.evaluation import Report, journalled
 from lmac.journal import Journal
 from lmac.ledger import LedgerEntry, in_short, ledger
-from lmac.messages import Action, Observation, Reply, Sampling
+from lmac.messages import Action, Observation, Sampling
 from lmac.outline import render_program
 from lmac.processor.actions import ActionProtocol
-from lmac.program import (
-    Instruction,
-    Program,
-    ProgramFault,
-    ProgramForm,
-    Requirement,
-    RequirementSource,
-)
-from lmac.program_briefing import ProgramBriefing
+from lmac.program import ProgramForm
+from lmac.program_writer import ProgramWriter
 from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.revision import Revision, RevisionRefused
 from lmac.tools import (
@@ -62,7 +53,7 @@ class ControlUnit:
         self._workspace = workspace
         self._journal = journal
         self._briefing = Briefing(setting, protocol, workspace.store)
-        self._program_briefing = ProgramBriefing(setting, protocol)
+        self._writer = ProgramWriter(setting, conversation, protocol, journal, self._sampling)
         self._toolbox = instruction_toolbox(_is_revisable(setting))
         self._noted: tuple[InstructionRegistry | None, Report | None] = (None, None)
         self._entries: tuple[LedgerEntry, ...] = ()
@@ -77,7 +68,7 @@ class ControlUnit:
             ModelError: the processor gave no usable reply, its own retries included.
             SandboxFailure: the sandbox failed, its own retry included.
         """
-        self._begin_program()
+        self.state = self._writer.begin(self.state)
         while True:
             self._note_requirements()
             overflows = self.state.window_open and self._conversation.overflows()
@@ -94,13 +85,13 @@ class ControlUnit:
     def _carry_out(self, decision: transitions.Decision) -> None:
         match decision:
             case transitions.AskForRequirements():
-                self._ask_for_requirements()
+                self.state = self._writer.ask_for_requirements(self.state)
             case transitions.AskForProgram():
-                self._ask_for_program()
-            case transitions.Reflect(found):
-                self._reflect(found)
+                self.state = self._writer.ask_for_program(self.state)
+            case transitions.Reflect():
+                self.state = self._writer.reflect(self.state)
             case transitions.AssumeProgram():
-                self._assume_program()
+                self.state = self._writer.assume_program(self.state)
             case transitions.OpenWindow():
                 self._open_window()
             case transitions.Ask():
@@ -121,123 +112,6 @@ class ControlUnit:
                 assert_never(decision)
 
     # The program
-
-    def _begin_program(self) -> None:
-        """Take what needs no call: the user's program, and the requirements that code can read."""
-        found = requirements_at_hand(self._setting)
-        limits, asked = self._setting.limits, self._setting.program is None and not found.items
-        wanted = asked and self._setting.program_form.is_whole
-        wanted = wanted and limits.program_tries > 0 and limits.requirement_tries > 0
-        if found.items or not wanted:
-            self._take_requirements(found.items, found.source, found.left_out)
-        self.state = replace(self.state, requirements_wanted=wanted)
-        if (program := self._setting.program) is not None:
-            self._take_program(replace(program, requirements=found.items), "user")
-
-    def _take_requirements(
-        self, items: tuple[Requirement, ...], source: RequirementSource, left_out: int = 0
-    ) -> None:
-        self._journal.append(
-            "requirements",
-            source=source.value,
-            requirements=[asdict(item) for item in items],
-            left_out=left_out,
-        )
-        self.state = replace(self.state, requirements=items, requirements_wanted=False)
-
-    def _ask_for_requirements(self) -> None:
-        tries = self.state.requirement_tries
-        if tries == 0:
-            self._conversation.open(self._program_briefing.requirements_window())
-        self.state = replace(self.state, requirement_tries=tries + 1)
-        try:
-            reply = self._conversation.ask(self._sampling(tries))
-        except ContextOverflow:
-            self._take_requirements((), RequirementSource.NONE)
-            return
-        try:
-            items = read_requirements(reply, self._setting.program_form, self._protocol)
-        except ProgramFault as fault:
-            self._answer_all_calls(reply, str(fault))
-            self._journal.append("requirements_refused", fault=str(fault))
-            if tries + 1 >= self._setting.limits.requirement_tries:
-                self._take_requirements((), RequirementSource.NONE)
-            else:
-                self._conversation.notice(self._program_briefing.requirements_fault(str(fault)))
-            return
-        self._take_requirements(items, RequirementSource.MODEL)
-
-    def _ask_for_program(self) -> None:
-        tries = self.state.program_tries
-        if tries == 0:
-            self._conversation.open(self._program_briefing.program_window(self.state.requirements))
-        self.state = replace(self.state, program_tries=tries + 1)
-        try:
-            reply = self._conversation.ask(self._sampling(tries))
-        except ContextOverflow:
-            self.state = replace(self.state, program_tries=self._setting.limits.program_tries)
-            return
-        if program := self._read_program(reply):
-            self._judge_program(reply, program)
-
-    def _reflect(self, found: tuple[str, ...]) -> None:
-        """Send the draft back with its gaps; a worse answer leaves it as it was."""
-        self.state = replace(self.state, reflections=self.state.reflections + 1)
-        self._conversation.notice(self._program_briefing.program_gaps(found))
-        try:
-            reply = self._conversation.ask(self._sampling(self.state.reflections))
-        except ContextOverflow:
-            self.state = replace(self.state, reflections=self._setting.limits.reflections)
-            return
-        if (program := self._read_program(reply)) and len(gaps(program)) <= len(self.state.gaps):
-            self._judge_program(reply, program)
-        elif program:
-            self._answer_all_calls(reply, "This program has more gaps than the one before it.")
-
-    def _read_program(self, reply: Reply) -> Program | None:
-        """The program in a reply; None, with the fault told and journalled, when it holds none."""
-        try:
-            return read_program(reply, self._setting, self.state.requirements, self._protocol)
-        except ProgramFault as fault:
-            self._answer_all_calls(reply, str(fault))
-            self._journal.append("program_refused", fault=str(fault))
-            self._conversation.notice(self._program_briefing.program_fault(str(fault)))
-            return None
-
-    def _judge_program(self, reply: Reply, program: Program) -> None:
-        """Take a program without gaps, or one of a form that tells of none; keep another as the draft."""
-        found = gaps(program)
-        if not found or not self._setting.program_form.is_whole:
-            self._take_program(program, "model")
-            return
-        self._answer_all_calls(reply, "The program was read.")
-        self._journal.append("program_gaps", gaps=found)
-        self.state = replace(self.state, draft=program, gaps=found)
-
-    def _assume_program(self) -> None:
-        if self.state.draft is not None:
-            self._take_program(self.state.draft, "model")
-        else:
-            whole = Program((Instruction(self._setting.task.text),), self.state.requirements)
-            self._take_program(whole, "the task itself")
-
-    def _answer_all_calls(self, reply: Reply, text: str) -> None:
-        for call in reply.calls:
-            self._conversation.hear(Observation(text, ok=False, call_id=call.call_id))
-
-    def _take_program(self, given: Program, source: str) -> None:
-        """Begin to carry out a program, with its gaps closed and in its order."""
-        program, notes = mended(given.numbered())
-        self._journal.append(
-            "program",
-            source=source,
-            instructions=[asdict(step) for step in program.instructions],
-            requirements=[asdict(requirement) for requirement in program.requirements],
-            mended=notes,
-        )
-        self.state = replace(
-            self.state, registry=InstructionRegistry(program), draft=None, gaps=(), window_open=False
-        )
 
     def _revise(self, revision: Revision) -> ToolResult:
         """Change the program if that keeps its rules, and journal the change with its reason."""
