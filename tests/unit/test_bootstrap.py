@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Literal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from job_results import job_result
 from lmac.assembly import action_protocol
@@ -18,14 +22,16 @@ from lmac.briefing import Briefing, Setting
 from lmac.budget import Budget, BudgetLimits
 from lmac.control_unit import ControlUnit
 from lmac.conversation import BudgetRefused, Conversation
+from lmac.coverage import gaps
 from lmac.errors import ContextOverflow, ModelError
 from lmac.evaluation import CheckResult, JudgedTest, Verdict
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.journal import Event, Journal, read_journal
 from lmac.ledger import RequirementState, ledger
-from lmac.messages import Finish, Reply, Role, Sampling, ToolCall
+from lmac.messages import Finish, Reply, Request, Role, Sampling, ToolCall
 from lmac.processor.actions import ProtocolName
+from lmac.processor.completion import request_messages
 from lmac.processor.recorded import RecordedProcessor
 from lmac.program import Instruction, Program, ProgramForm, Requirement, Task
 from lmac.prompts import shipped_prompts
@@ -35,6 +41,7 @@ from lmac.tools import Workspace
 from lmac.transitions import MachineLimits, Outcome
 from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot
 from memory_keeper import MemoryKeeper
+from scripted_server import _order_fault
 
 PROSE = Task("Write a.py, which doubles numbers, and b.py, which halves them, with tests.", "t")
 NUMBERED = Task("Write a.py and b.py.\n\n1. a.py: double(n) doubles.\n2. b.py: half(n) halves.\n", "t")
@@ -101,9 +108,10 @@ class Run:
         limits: MachineLimits = LIMITS,
         program: Program | None = None,
         budget: BudgetLimits | None = None,
+        processor: RecordedProcessor | None = None,
     ) -> None:
         self._folder = folder
-        self.processor = RecordedProcessor(replies)
+        self.processor = processor or RecordedProcessor(replies)
         keeper = MemoryKeeper()
         native = form is ProgramForm.TOOL
         protocol = action_protocol(ProtocolName.NATIVE if native else ProtocolName.FENCED)
@@ -534,3 +542,70 @@ def test_a_step_that_is_given_up_leaves_its_requirements_open(tmp_path: Path) ->
     assert run.registry is not None
     assert run.registry.ends == (InstructionEnd.GIVEN_UP, InstructionEnd.COMPLETED)
     assert run.events("ledger")[-1].data["open"] == [1]
+
+
+# Whatever a model does
+
+
+class Wild(RecordedProcessor):
+    """Goes through its replies again and again; refuses what servers in use refuse."""
+
+    def __init__(self, replies: Sequence[Reply | ModelError]) -> None:
+        super().__init__(())
+        self._endless = cycle(replies)
+
+    def ask(self, request: Request) -> Reply:
+        assert _order_fault(request_messages(request)) == ""
+        reply = next(self._endless)
+        if isinstance(reply, ModelError):
+            raise reply
+        return reply
+
+
+REVISIONS = [
+    {"change": "split", "step": 2, "reason": "r", "steps": [{"text": "x", "files": ["c.py"]}, {"text": "y"}]},
+    {"change": "add", "reason": "r", "steps": [{"text": "z"}], "depends_on": [1], "needed_by": [2]},
+    {"change": "drop", "step": 2, "reason": "r", "moved_to": 1},
+    {"change": "drop", "step": 1, "reason": "r"},
+]
+NATIVE_REPLIES = [
+    called(("requirements", REQUIRED)),
+    called(("program", WHOLE)),
+    called(("program", GAPPY)),
+    called(("program", GAPPY), ("requirements", REQUIRED), ("done", {})),
+    called(("parts", PARTS)),
+    *(called(("revise", revision), ("done", {})) for revision in REVISIONS),
+    *NATIVE_WORK,
+    said("{"),
+    ContextOverflow("too long"),
+]
+WORDS = [
+    said(REQUIRED),
+    said(WHOLE),
+    said(GAPPY),
+    said(PARTS),
+    *FENCED_WORK,
+    said("1. a\n2. b (files: a.py)"),
+]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from([*NATIVE_REPLIES, *WORDS]), min_size=1, max_size=8),
+    st.sampled_from(ProgramForm),
+    st.sampled_from([PROSE, NUMBERED]),
+)
+def test_whatever_a_model_gives_the_run_ends_and_its_program_is_whole(
+    tmp_path: Path, replies: list[Reply | ModelError], form: ProgramForm, task: Task
+) -> None:
+    folder = tmp_path / token_hex(8)
+    folder.mkdir()
+    run = Run(folder, replies, form, task, replace(LIMITS, attempts=2), processor=Wild(replies))
+
+    assert isinstance(run.outcome, Outcome)
+    assert run.registry is not None
+    assert gaps(run.registry.program) == ()
+    assert len(run.events("program_revised")) == run.registry.revisions <= LIMITS.revisions
+    last = run.events("ledger")[-1].data if run.events("ledger") else {}
+    counted = sum(len(last.get(state.value, ())) for state in RequirementState)
+    assert counted == len(run.registry.program.requirements)
