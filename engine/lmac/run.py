@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lmac import __version__
@@ -34,7 +34,7 @@ from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.processor import Processor
 from lmac.program import Program, Task
-from lmac.prompts import shipped_prompts
+from lmac.prompts import Prompts, shipped_prompts
 from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
@@ -57,6 +57,7 @@ class RunOrder:
     image_id: str
     folder: Path
     """Of this run alone; must not exist yet. Its name is the run's id."""
+    prompts: Prompts = field(default_factory=lambda: shipped_prompts("codebase"))
     weights: Path | None = None
     """Of an embedded model."""
     api_key: str | None = None
@@ -192,7 +193,7 @@ def _setting(order: RunOrder) -> Setting:
         sampling = replace(sampling, seed=order.config.seed)
     return Setting(
         task=order.task,
-        prompts=shipped_prompts(order.config.domain),
+        prompts=order.prompts,
         limits=order.config.machine,
         most_instructions=order.config.most_instructions,
         context_tokens=order.profile.context_tokens,
@@ -236,7 +237,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "profile": order.profile.model_dump(mode="json"),
         "image_id": order.image_id,
         "checks": [described(check) for check in order.checks],
-        "prompts_digest": shipped_prompts(order.config.domain).digest,
+        "prompts_digest": order.prompts.digest,
         "acceptance": sorted(order.acceptance or ()),
         "acceptance_form": order.acceptance_form.value,
         "single_shot": order.single_shot,

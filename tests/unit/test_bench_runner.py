@@ -1,0 +1,337 @@
+"""Items of a bench: their order, what is left of them, how they are carried out; and what suites hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench_results import bench_condition, bench_definition, bench_problem, bench_result
+from lmac.bench.catalogue import bench_folder, load_definition, load_system
+from lmac.bench.conditions import load_bench_prompts, overlaid, resolve_condition
+from lmac.bench.ledger import Ledger
+from lmac.bench.runner import (
+    BenchStopped,
+    Item,
+    expected_seconds,
+    in_hours,
+    left_to_do,
+    plan_items,
+    run_items,
+)
+from lmac.budget import BudgetLimits
+from lmac.errors import ConfigError
+from lmac.evaluation import CheckResult, Report, Verdict
+from lmac.messages import Usage
+from lmac.prompts import shipped_prompts
+from lmac.report.result import RunResult
+from lmac.run import RunOrder
+from lmac.transitions import Outcome
+from lmac_sandbox import Ending
+
+PROBLEMS = tuple(map(bench_problem, ("one", "two", "three")))
+SINGLE, LMAC = bench_condition("single", single_shot=True, usual_seconds=10), bench_condition("lmac")
+
+
+def judged(check: str, passed: int, failed: int) -> Report:
+    verdict = Verdict.FAILED if failed else Verdict.PASSED
+    return Report("d", (CheckResult(check, verdict, Ending.EXITED, (), passed, failed),))
+
+
+def run_result(order: RunOrder, **changes: Any) -> RunResult:
+    fields: dict[str, Any] = {
+        "run_id": order.folder.name,
+        "folder": str(order.folder),
+        "task": order.task.name,
+        "model": order.profile.name,
+        "single_shot": order.single_shot,
+        "outcome": Outcome.COMPLETED,
+        "error": "",
+        "next_step": "",
+        "instructions": 1,
+        "instructions_completed": 1,
+        "files": 1,
+        "lines": 1,
+        "checks": judged("tests", 1, 0),
+        "acceptance": judged("acceptance", 4, 0),
+        "usage": Usage(300, 100, 50),
+        "calls": 1,
+        "cost": None,
+        "seconds": 2.0,
+    }
+    return RunResult(**(fields | changes))
+
+
+class Stand:
+    """Runs end as a script says; keeps every order."""
+
+    def __init__(self, script: Callable[[RunOrder, int], Mapping[str, Any]] = lambda *_: {}) -> None:
+        self._script = script
+        self.orders: list[RunOrder] = []
+
+    def order(self, item: Item, config_changes: Mapping[str, object], folder_name: str) -> RunOrder:
+        return RunOrder(
+            task=item.problem.task,
+            config=item.condition.config.model_copy(update=dict(config_changes)),
+            profile=item.condition.profile,
+            checks=(),
+            image_id="sha256:0",
+            folder=Path("runs") / folder_name,
+            acceptance=item.problem.acceptance,
+            single_shot=item.condition.condition.single_shot,
+        )
+
+    def execute(self, order: RunOrder) -> RunResult:
+        self.orders.append(order)
+        return run_result(order, **self._script(order, len(self.orders)))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    ledger = Ledger(tmp_path / "systems.jsonl")
+    with ledger.held():
+        return ledger
+
+
+# The plan
+
+
+def test_the_conditions_of_a_problem_stand_side_by_side() -> None:
+    items = plan_items(PROBLEMS[:2], (SINGLE, LMAC), (1, 2))
+
+    assert [(item.problem.name, item.seed, item.condition.name) for item in items[:4]] == [
+        ("one", 1, "single"),
+        ("one", 1, "lmac"),
+        ("one", 2, "single"),
+        ("one", 2, "lmac"),
+    ]
+    assert len(items) == 8
+
+
+def test_a_sample_is_the_same_for_the_same_seed_and_a_limit_cuts_it() -> None:
+    many = tuple(bench_problem(f"p{number}") for number in range(50))
+    first, again, other = (
+        [item.problem.name for item in plan_items(many, (LMAC,), (1,), limit=10, sample=seed)]
+        for seed in (7, 7, 8)
+    )
+
+    assert first == again != other
+    assert len(set(first)) == 10
+    assert first != [problem.name for problem in many[:10]]
+
+
+def test_what_has_a_result_of_the_same_digests_is_not_run_again() -> None:
+    items = plan_items(PROBLEMS, (LMAC,), (1,))
+    digests: dict[str, Any] = {"problem_digest": PROBLEMS[0].digest, "config_digest": LMAC.digest}
+    done = bench_result("one", "lmac", **digests)
+
+    assert left_to_do(items, [done]) == items[1:]
+    for changed in ({"config_digest": "other"}, {"problem_digest": "other"}, {"seed": 2}):
+        assert left_to_do(items, [done.model_copy(update=changed)]) == items
+
+
+def test_time_is_expected_from_what_was_measured_and_else_from_the_suite() -> None:
+    items = plan_items(PROBLEMS[:1], (SINGLE, LMAC), (1,))
+    measured = [bench_result("x", "lmac", seconds=30, model=LMAC.profile.name) for _ in range(3)]
+
+    assert expected_seconds(items, measured) == 10 + 30
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(20, "0 min"), (3540, "59 min"), (3600 * 2 + 300, "2 h 05 min")]
+)
+def test_durations_are_said_in_hours_and_minutes(seconds: float, said: str) -> None:
+    assert in_hours(seconds) == said
+
+
+# Carrying out
+
+
+def test_each_result_says_what_came_of_the_run(ledger: Ledger) -> None:
+    stand = Stand(lambda *_: {"acceptance": judged("acceptance", 3, 1), "outcome": Outcome.CHECKS_FAILED})
+
+    run_items("systems", plan_items(PROBLEMS[:1], (LMAC,), (5,)), ledger, stand, lambda _: None)
+
+    (result,) = ledger.results()
+    assert (result.problem, result.condition, result.seed) == ("one", "lmac", 5)
+    assert (result.passed, result.acceptance_passed, result.acceptance_total) == (False, 3, 4)
+    assert (result.prompt_tokens, result.reply_tokens, result.cached_tokens, result.calls) == (
+        300,
+        100,
+        50,
+        1,
+    )
+    assert (result.outcome, result.temperature) == ("checks failed", 0.0)
+    assert stand.orders[0].config.seed == 5
+
+
+def test_a_suite_that_did_not_come_to_its_end_is_no_pass(ledger: Ledger) -> None:
+    timed_out = CheckResult("acceptance", Verdict.BROKEN_OFF, Ending.TIMED_OUT, (), 2, 0)
+    stand = Stand(lambda *_: {"acceptance": Report("d", (timed_out,))})
+
+    run_items("systems", plan_items(PROBLEMS[:1], (LMAC,), (1,)), ledger, stand, lambda _: None)
+
+    assert not ledger.results()[0].passed
+
+
+def test_a_second_start_does_only_what_is_left(ledger: Ledger) -> None:
+    items = plan_items(PROBLEMS, (LMAC,), (1,))
+    run_items("systems", items[:2], ledger, Stand(), lambda _: None)
+    stand = Stand()
+    said: list[str] = []
+
+    run_items("systems", items, ledger, stand, said.append)
+
+    assert [order.task.name for order in stand.orders] == ["three"]
+    assert said == ["[1/1] three lmac seed 1: passed, completed, 2 s; 0 min left"]
+
+
+def test_an_interrupt_keeps_what_is_done(ledger: Ledger) -> None:
+    stand = Stand(lambda _, number: {"outcome": Outcome.INTERRUPTED} if number == 2 else {})
+
+    with pytest.raises(KeyboardInterrupt):
+        run_items("systems", plan_items(PROBLEMS, (LMAC,), (1,)), ledger, stand, lambda _: None)
+
+    assert [result.problem for result in ledger.results()] == ["one"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.MODEL_FAILED, Outcome.SANDBOX_FAILED, Outcome.FAULT])
+def test_what_the_condition_is_not_to_blame_for_is_no_result(outcome: Outcome, ledger: Ledger) -> None:
+    stand = Stand(lambda _, number: {"outcome": outcome} if number == 1 else {})
+
+    run_items("systems", plan_items(PROBLEMS, (LMAC,), (1,)), ledger, stand, lambda _: None)
+
+    assert [result.problem for result in ledger.results()] == ["two", "three"]
+
+
+def test_a_bench_stops_when_item_after_item_does_not_end(ledger: Ledger) -> None:
+    stand = Stand(lambda *_: {"outcome": Outcome.MODEL_FAILED, "error": "no server"})
+
+    with pytest.raises(BenchStopped, match=r"3 items in a row .* no server"):
+        run_items("systems", plan_items(PROBLEMS, (LMAC,), (1, 2)), ledger, stand, lambda _: None)
+
+    assert len(stand.orders) == 3
+
+
+# Calls until their own tests pass
+
+SINGLE_N = bench_condition("single-n", single_shot=True, until_green=True, equal_tokens=True)
+
+
+def run_single_n(ledger: Ledger, stand: Stand) -> None:
+    run_items("systems", plan_items(PROBLEMS[:1], (SINGLE_N,), (3,)), ledger, stand, lambda _: None)
+
+
+def test_calls_go_on_with_the_next_seed_until_their_own_tests_pass(ledger: Ledger) -> None:
+    stand = Stand(lambda _, number: {} if number == 2 else {"checks": judged("tests", 0, 1)})
+
+    run_single_n(ledger, stand)
+
+    assert [order.config.seed for order in stand.orders] == [3, 4]
+    assert [order.config.budget.tokens for order in stand.orders] == [1000, 600]
+    (result,) = ledger.results()
+    assert (result.runs, result.calls, result.prompt_tokens, result.seconds) == (2, 2, 600, 4.0)
+    assert result.run == stand.orders[1].folder.name
+
+
+def test_calls_end_with_the_budget_and_the_last_one_that_was_made_is_delivered(ledger: Ledger) -> None:
+    refused = {"usage": Usage(), "calls": 0, "outcome": Outcome.BUDGET_SPENT, "acceptance": None}
+    red = {"checks": judged("tests", 0, 1), "acceptance": judged("acceptance", 2, 2)}
+    stand = Stand(lambda _, number: refused if number == 3 else red)
+
+    run_single_n(ledger, stand)
+
+    (result,) = ledger.results()
+    assert len(stand.orders) == 3
+    assert (result.runs, result.acceptance_passed, result.run) == (2, 2, stand.orders[1].folder.name)
+
+
+def test_a_budget_that_does_not_allow_one_call_ends_as_a_result(ledger: Ledger) -> None:
+    stand = Stand(lambda *_: {"usage": Usage(), "outcome": Outcome.BUDGET_SPENT, "checks": None})
+
+    run_single_n(ledger, stand)
+
+    assert (len(stand.orders), ledger.results()[0].outcome) == (1, "budget spent")
+
+
+# Suites and conditions
+
+
+@pytest.mark.parametrize("suite", ["humaneval", "systems"])
+def test_every_condition_that_comes_with_lmac_is_a_run_config(suite: str) -> None:
+    definition = load_definition(suite)
+    prompts = shipped_prompts("codebase")
+    if definition.prompts:
+        prompts = load_bench_prompts(bench_folder() / definition.prompts)
+
+    for name, condition in definition.conditions.items():
+        resolved = resolve_condition(name, definition, {}, None, prompts)
+        assert resolved.profile.temperature == definition.temperature
+        assert resolved.config.budget.tokens == (definition.tokens if condition.equal_tokens else None)
+
+
+def test_every_task_of_the_systems_has_a_suite() -> None:
+    for name in load_definition("systems").tasks:
+        assert load_system(name).acceptance
+
+
+def test_single_makes_the_very_request_that_lmac_begins_with() -> None:
+    definition = load_definition("humaneval")
+    prompts = load_bench_prompts(bench_folder() / "humaneval-prompts.yaml")
+    single, lmac = (resolve_condition(name, definition, {}, None, prompts) for name in ("single", "lmac"))
+
+    assert single.config.budget == BudgetLimits(calls=1)
+    assert (single.prompts, single.profile) == (lmac.prompts, lmac.profile)
+    assert (single.config.machine.program_tries, lmac.config.machine.program_tries) == (0, 0)
+    assert replace(
+        single.config.machine, turns=lmac.config.machine.turns, attempts=lmac.config.machine.attempts
+    ) == (lmac.config.machine)
+
+
+def test_what_the_user_says_stands_over_the_suite_and_below_the_condition() -> None:
+    definition = bench_definition(short={"run": {"machine": {"turns": 1}}}).model_copy(
+        update={"run": {"machine": {"attempts": 2}, "most_instructions": 3}}
+    )
+    given = {"machine": {"turns": 9, "repeats": 4}, "most_instructions": 5}
+
+    config = resolve_condition("short", definition, given, None, shipped_prompts("codebase")).config
+
+    assert (config.machine.turns, config.machine.attempts, config.machine.repeats) == (1, 2, 4)
+    assert config.most_instructions == 5
+
+
+def test_a_digest_says_what_is_measured_and_not_where() -> None:
+    def digest(given: Mapping[str, Any], tokens: int | None = None) -> str:
+        definition = bench_definition(one={"equal_tokens": True})
+        return resolve_condition("one", definition, given, tokens, shipped_prompts("codebase")).digest
+
+    assert digest({"runs_folder": "elsewhere", "ready_boxes": 2}) == digest({})
+    assert (
+        len(
+            {digest({}), digest({"machine": {"turns": 2}}), digest({}, tokens=5), digest({"model": "openai"})}
+        )
+        == 4
+    )
+
+
+def test_an_unknown_condition_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigError, match="condition 'fast'"):
+        resolve_condition("fast", bench_definition(slow={}), {}, None, shipped_prompts("codebase"))
+
+
+def test_mappings_are_merged_and_everything_else_is_replaced() -> None:
+    assert overlaid({"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"c": [2]}, "d": {"e": 3}}) == {
+        "a": {"b": 1, "c": [2]},
+        "d": {"e": 3},
+    }
+
+
+@pytest.mark.parametrize("text", ["unheard: text", "opening: $nobody", "opening: 5", "opening: costs $ 5"])
+def test_bench_prompts_that_nobody_can_fill_in_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "prompts.yaml").write_text(text)
+
+    with pytest.raises(ConfigError, match=r"prompts\.yaml, line 1"):
+        load_bench_prompts(tmp_path / "prompts.yaml")
