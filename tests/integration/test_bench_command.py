@@ -16,10 +16,7 @@ from scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.engine
 
-STACK = {
-    "stack_queue.py": "class Stack:\n    pass\n",
-    "test_stack_queue.py": "def test_it():\n    assert True\n",
-}
+FILES = {"codes.py": "", "test_codes.py": "def test_it():\n    assert True\n"}
 
 
 @pytest.fixture
@@ -39,7 +36,7 @@ def test_a_bench_in_the_background_outlives_its_command_and_can_be_asked_after(
     shell: Shell, image_id: str
 ) -> None:
     ledger = Ledger(shell.folder / "kept" / "systems.jsonl")
-    with ScriptedServer([wrote(STACK)]) as server:
+    with ScriptedServer([wrote(FILES)]) as server:
         profile = write_profile(shell.folder, server.base_url)
         config = {"model": str(profile), "image": image_id, "box": SMALL_BOX}
         (shell.folder / "config.yaml").write_text(json.dumps(config))
@@ -57,7 +54,7 @@ def test_a_bench_in_the_background_outlives_its_command_and_can_be_asked_after(
     assert (result.condition, result.passed, result.calls) == ("single", False, 1)
     assert result.acceptance_total > 5
     log = (shell.folder / "runs" / "bench-systems.log").read_text()
-    assert f"stack-queue single seed 1: {result.acceptance_passed}/{result.acceptance_total}" in log
+    assert f"url-shortener single seed 1: {result.acceptance_passed}/{result.acceptance_total}" in log
     status = shell.lmac("bench", "status", "systems", "--results", "kept")
     assert "systems: not running; single 1; the last at" in status.stdout
 
