@@ -317,6 +317,22 @@ def test_a_digest_says_what_is_measured_and_not_where() -> None:
     )
 
 
+def test_a_profile_with_fewer_threads_at_another_path_is_the_same_model(tmp_path: Path) -> None:
+    shipped = bench_folder().parent / "models" / "qwen2.5-coder-1.5b.yaml"
+    own = tmp_path / "slower.yaml"
+    own.write_text(shipped.read_text().replace("threads: 2", "threads: 1"))
+
+    first, second = (
+        resolve_condition(
+            "one", bench_definition(one={}), {"model": model}, None, shipped_prompts("codebase")
+        )
+        for model in ("qwen2.5-coder-1.5b", str(own))
+    )
+
+    assert first.profile != second.profile
+    assert first.digest == second.digest
+
+
 def test_an_unknown_condition_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match="condition 'fast'"):
         resolve_condition("fast", bench_definition(slow={}), {}, None, shipped_prompts("codebase"))

@@ -18,8 +18,8 @@ from lmac.models.profile import ModelProfile
 from lmac.prompts import PLACES, Prompts, shipped_prompts
 from lmac.yaml_source import YamlSource, parse_yaml, validated
 
-_PLACE_ONLY = ("runs_folder", "engine_url", "ready_boxes")
-"""Keys that say where a run works, not what it is."""
+_NOT_MEASURED = ("model", "runs_folder", "engine_url", "ready_boxes")
+"""Keys that say where a run works, or what the profile says better than its path."""
 
 _SPEED_ONLY = {"embedded": {"threads", "prompt_cache_bytes"}}
 """Of a profile: a bench may go on with fewer threads while the machine has other work."""
@@ -60,7 +60,7 @@ def resolve_condition(
     config = validated(RunConfig, YamlSource(f"condition {name}", dict(keys), {}))
     profile = load_profile(config.model).model_copy(update={"temperature": definition.temperature})
     parts = {
-        "keys": {key: value for key, value in keys.items() if key not in _PLACE_ONLY},
+        "keys": {key: value for key, value in keys.items() if key not in _NOT_MEASURED},
         "single_shot": condition.single_shot,
         "until_green": condition.until_green,
         "profile": profile.model_dump(mode="json", exclude_defaults=True, exclude=_SPEED_ONLY),
