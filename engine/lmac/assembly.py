@@ -23,6 +23,7 @@ from lmac.processor.fenced import FencedProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm
+from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac_sandbox import (
     Engine,
@@ -89,7 +90,8 @@ def start_sandbox(
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
     evaluator = Evaluator(sandbox.boxes, checks, tools, tests, listener=partial(journal_job, journal))
-    return RunSandbox(Workspace(FileStore(sandbox.store), evaluator), sandbox)
+    store = FileStore(sandbox.store)
+    return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), sandbox)
 
 
 def journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:

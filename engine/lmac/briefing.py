@@ -15,6 +15,7 @@ from lmac.program import Program, ProgramForm, Task
 from lmac.prompts import Prompts
 from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.rendering import render_report, untrusted
+from lmac.store_map import Focus, NotMapped, StoreMap
 from lmac.transitions import MachineLimits
 
 
@@ -36,6 +37,11 @@ class Setting:
     """Given by the user, in place of the model's."""
     tested_steps: bool = True
     """Whether a step of the simplest form names a file of tests beside what it writes."""
+    map_characters: int = 2400
+    """Room for the store map."""
+    shows_own_files_again: bool = False
+    """Whether another attempt sees what the last one wrote: whoever edits files needs to; whoever writes them
+    whole copies what it sees, faults too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Briefing:
     setting: Setting
     protocol: ActionProtocol
     store: FileStore
+    outlines: StoreMap | None = None
+    """For windows that show files."""
 
     def single_window(self, forms: Sequence[ToolForm]) -> ContextWindow:
         """The one window of a single call, half of it for the reply, since there is no second one."""
@@ -114,20 +122,27 @@ class Briefing:
         )
 
     def _files(self, registry: InstructionRegistry) -> str:
-        """The listing, and the contents of files as far as there is room: first those that the step names.
-
-        After a failed attempt its own files are only listed: a small model copies what it sees, faults too.
-        """
-        entries = self.store.entries()
-        if not entries:
+        """The store map, and contents as far as there is room: first of the files that the step names."""
+        if self.outlines is None or not self.store.paths():
             return "none yet."
-        lines = [f"{entry.path} ({entry.size_bytes} bytes)" for entry in entries]
-        room = self.setting.opening_file_characters
         own = registry.current.files
-        for entry in sorted(entries, key=lambda entry: (entry.path not in own, entry.path)):
-            if entry.size_bytes > room or (registry.attempts and entry.path in own):
-                continue
-            room -= entry.size_bytes
-            content = self.store.read(entry.path).decode("utf-8", "replace")
-            lines.append(f"\n{self.protocol.shown_file(entry.path, content)}")
-        return "\n".join(lines)
+        hidden = own if registry.attempts and not self.setting.shows_own_files_again else ()
+        focus = Focus(own, _files_before(registry), registry.current.text)
+        try:
+            view = self.outlines.look(
+                focus, self.setting.map_characters, self.setting.opening_file_characters, hidden
+            )
+        except NotMapped as reason:
+            return f"{len(self.store.paths())} files; they could not be mapped: {reason}."
+        parts = [view.text]
+        for path in view.whole:
+            content = self.store.read(path).decode("utf-8", "replace")
+            parts.append(f"\n{self.protocol.shown_file(path, content)}")
+        return "\n".join(parts)
+
+
+def _files_before(registry: InstructionRegistry) -> tuple[str, ...]:
+    """Of the instructions on whose results the current one builds."""
+    wanted = set(registry.current.depends_on)
+    steps = (step for step in registry.program.instructions if step.number in wanted)
+    return tuple(path for step in steps for path in step.files)

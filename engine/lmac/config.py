@@ -52,6 +52,8 @@ class RunConfig(BaseModel):
     most_instructions: int = Field(default=6, ge=1, le=200)
     opening_file_characters: int = Field(default=6000, ge=0)
     """Room for contents of files in the message that opens an instruction."""
+    map_characters: int = Field(default=2400, ge=200, le=200_000)
+    """Room, in the same message, for the map of what the store's files define."""
     machine: MachineLimits = MachineLimits()
     budget: BudgetLimits = BudgetLimits()
     evaluation: Evaluation = Evaluation()

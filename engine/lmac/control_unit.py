@@ -52,7 +52,7 @@ class ControlUnit:
         self._protocol = protocol
         self._workspace = workspace
         self._journal = journal
-        self._briefing = Briefing(setting, protocol, workspace.store)
+        self._briefing = Briefing(setting, protocol, workspace.store, workspace.outlines)
         self._writer = ProgramWriter(setting, conversation, protocol, journal, self._sampling)
         self._toolbox = instruction_toolbox(_is_revisable(setting))
         self._noted: tuple[InstructionRegistry | None, Report | None] = (None, None)

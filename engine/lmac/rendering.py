@@ -23,7 +23,12 @@ FINDING_CHARACTERS = 1200
 
 def untrusted(text: str) -> str:
     """Output of programs between marks that nothing within can close."""
-    return f"<untrusted>\n{_MARK.sub('[mark]', text)}\n</untrusted>"
+    return f"<untrusted>\n{without_marks(text)}\n</untrusted>"
+
+
+def without_marks(text: str) -> str:
+    """The text with nothing in it that opens or closes such marks."""
+    return _MARK.sub("[mark]", text)
 
 
 def render_report(report: Report, most_characters: int) -> str:

@@ -201,6 +201,9 @@ def _setting(order: RunOrder) -> Setting:
         program_form=program_form(order.profile),
         opening_file_characters=order.config.opening_file_characters,
         program=order.program,
+        map_characters=order.config.map_characters,
+        # Whoever changes pieces of a file must see it.
+        shows_own_files_again=bool({"replace", "patch"} & set(getattr(order.profile, "edits", ()))),
     )
 
 

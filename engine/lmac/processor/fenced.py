@@ -122,9 +122,9 @@ def _arguments(tool: ToolForm, words: list[str], line: str) -> Action | str:
     further = words[len(tool.positional) :]
     if tool.rest is not None:
         return Action(tool.spec.name, {**named, tool.rest: further})
-    if further and tool.positional:
+    if further and tool.spec.parameters.get("required"):
         return f"The command `{line.strip()}` has too many words; its form is `{tool.fenced_form}`."
     if further:
-        # "DONE with the first part" is prose: a command without arguments stands alone.
+        # "DONE with the first part" is prose: a command that can do without arguments stands alone.
         return ""
     return Action(tool.spec.name, named)

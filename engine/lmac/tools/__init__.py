@@ -9,6 +9,7 @@ from lmac.tools.read_file import ReadFile
 from lmac.tools.revise import Revise
 from lmac.tools.run_program import RunProgram
 from lmac.tools.run_tests import RunTests
+from lmac.tools.search_store import SearchStore
 from lmac.tools.tool import EvaluationRequested, FinishRequested, RevisionRequested, ToolResult, Workspace
 from lmac.tools.toolbox import Toolbox
 from lmac.tools.write_file import WriteFile
@@ -32,5 +33,6 @@ def instruction_toolbox(revisable: bool = False) -> Toolbox:
     """
     revising = (Revise(),) if revisable else ()
     return Toolbox(
-        (WriteFile(), ReadFile(), ListFiles(), DeleteFile(), RunProgram(), RunTests(), *revising, Finish()),
+        (WriteFile(), ReadFile(), SearchStore(), ListFiles(), DeleteFile())
+        + (RunProgram(), RunTests(), *revising, Finish()),
     )

@@ -1,4 +1,4 @@
-"""`read`: a file, whole or by lines."""
+"""`read`: a file, whole, by lines or by the name of what it defines."""
 
 from __future__ import annotations
 
@@ -7,53 +7,70 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from lmac.tools.tool import Arguments, Tool, ToolResult, Workspace, listed
+from lmac.store_map import NotMapped, Span
+from lmac.tools.tool import Arguments, Tool, ToolResult, Workspace, known_paths
 from lmac_sandbox import FileMissing, PathRejected
 
 _LINES = re.compile(r"^(\d{1,9})(?:\s*-\s*(\d{1,9}))?$")
 
 
 class ReadArguments(Arguments):
-    """Which file, and which of its lines."""
+    """Which file, and which part of it."""
 
     path: str
     lines: str | None = Field(
-        default=None, description="first-last, such as 10-40; the whole file without it"
+        default=None,
+        description="first-last, such as 10-40, or a name such as Class.method; the whole file without it",
     )
 
 
 class ReadFile(Tool[ReadArguments]):
-    """Shows a file; a long one in pages."""
+    """Shows a file or one definition of it; what is long in pages."""
 
     name: ClassVar[str] = "read"
-    description: ClassVar[str] = "show a file, or some of its lines"
+    description: ClassVar[str] = "show a file, some of its lines, or one class, function or section"
     positional: ClassVar[tuple[str, ...]] = ("path", "lines")
-    fenced_words: ClassVar[str] = "<path> [<first>-<last>]"
+    fenced_words: ClassVar[str] = "<path> [<first>-<last> | <name>]"
     arguments = ReadArguments
 
     def carry_out(self, arguments: ReadArguments, workspace: Workspace) -> ToolResult:
         try:
             content = workspace.store.read(arguments.path)
         except (FileMissing, PathRejected) as error:
-            known = listed(entry.path for entry in workspace.store.entries())
+            known = known_paths(arguments.path, workspace.store.paths())
             return ToolResult(f"{error}. Files in the store: {known}", ok=False)
         lines = content.decode("utf-8", "replace").splitlines()
         span = _span(arguments.lines, len(lines))
         if span is None:
-            return ToolResult(f"lines {arguments.lines!r}: the form is first-last, such as 10-40", ok=False)
+            named = _named(arguments.path, arguments.lines or "", workspace)
+            if isinstance(named, ToolResult):
+                return named
+            # The parser's lines end at line feeds alone.
+            lines = content.decode("utf-8", "replace").split("\n")
+            span = named.first, min(named.last, len(lines))
         return ToolResult(_page(arguments.path, lines, span, workspace.observation_characters))
 
 
 def _span(asked: str | None, line_count: int) -> tuple[int, int] | None:
-    """First and last line, counted from 1 and kept within the file; None when the form is wrong."""
+    """First and last line, counted from 1 and kept within the file; None when no lines are asked for."""
     if asked is None:
         return 1, line_count
     match = _LINES.match(asked.strip())
     if match is None:
         return None
-    first = max(int(match[1]), 1)
-    last = min(int(match[2] or match[1]), line_count)
-    return first, last
+    return max(int(match[1]), 1), min(int(match[2] or match[1]), line_count)
+
+
+def _named(path: str, name: str, workspace: Workspace) -> Span | ToolResult:
+    """Where the file defines that name, or what to tell instead."""
+    try:
+        found: Span | str = workspace.outlines.span(path, name)
+    except NotMapped as error:
+        found = f"it could not be read by name: {error}"
+    if isinstance(found, Span):
+        return found
+    text = f"{path} has no {name[:100]!r}; {found}. Lines have the form first-last, such as 10-40."
+    return ToolResult(text, ok=False)
 
 
 def _page(path: str, lines: list[str], span: tuple[int, int], most_characters: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from lmac.file_store import FileStore
 from lmac.messages import ToolSpec
 from lmac.processor.actions import ToolForm
 from lmac.revision import Revision
+from lmac.store_map import StoreMap
 
 FINISH = "done"
 
@@ -33,6 +34,8 @@ class Workspace:
 
     store: FileStore
     evaluator: Evaluator
+    outlines: StoreMap
+    """What the files hold, read in boxes."""
     observation_characters: int = 6000
     """Longest text that a tool shows at once; the rest is named and can be asked for."""
 
@@ -106,6 +109,10 @@ def cut(text: str, most_characters: int) -> str:
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
 
 
-def listed(paths: Iterable[str]) -> str:
-    """Paths in one line, as observations name them."""
-    return ", ".join(paths) or "none"
+def known_paths(asked: str, paths: Sequence[str], most: int = 20) -> str:
+    """Paths in one line, for one that is not there: first those that bear the same name."""
+    name = asked.rpartition("/")[2]
+    same = [path for path in paths if path.rpartition("/")[2] == name]
+    shown = [*same[:most], *(path for path in paths[:most] if path not in same)][:most]
+    more = f" and {len(paths) - len(shown)} more" if len(paths) > len(shown) else ""
+    return f"{', '.join(shown) or 'none'}{more}"

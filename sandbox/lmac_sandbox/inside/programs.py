@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 
-PROGRAMS = ("matching", "node_syntax", "node_tests", "syntax", "text")
+PROGRAMS = ("matching", "node_syntax", "node_tests", "store_map", "store_search", "syntax", "text")
 """Modules of this package, each with a `main()` that reads its arguments from `sys.argv[1:]`.
 
 They themselves load neither code nor configuration from the working folder.
