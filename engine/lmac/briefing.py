@@ -83,10 +83,14 @@ class Briefing:
             user = f"{user}\n\n{self._red(text, report, self.setting.report_characters // 2)}"
         return self._window(self._render("programmer", manual=self.protocol.manual(forms)), user, forms)
 
-    def verdict(self, registry: InstructionRegistry, report: Report) -> str:
-        """A new report, with the step's files that are still missing."""
+    def verdict(self, registry: InstructionRegistry, report: Report, before: Report | None = None) -> str:
+        """A new report, with the step's files that are still missing.
+
+        Args:
+            before: The report that the window holds already: what is new since then is told first.
+        """
         if not report.green:
-            return self._red("red", report, self.setting.report_characters)
+            return self._red("red", report, self.setting.report_characters, before)
         rendered = untrusted(render_report(report, self.setting.report_characters))
         text = self._render("green", report=rendered, number=registry.number)
         missing = self.store.missing(registry.current.files)
@@ -109,8 +113,8 @@ class Briefing:
     def _render(self, text: str, **values: str | int) -> str:
         return self.setting.prompts.render(text, **values)
 
-    def _red(self, text: str, report: Report, most_characters: int) -> str:
-        rendered = untrusted(render_report(report, most_characters))
+    def _red(self, text: str, report: Report, most_characters: int, before: Report | None = None) -> str:
+        rendered = untrusted(render_report(report, most_characters, before))
         return self._render(text, report=rendered, how_to_write=self.protocol.how_to_write)
 
     def _window(self, system: str, user: str, forms: Sequence[ToolForm]) -> ContextWindow:

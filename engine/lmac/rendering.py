@@ -6,19 +6,26 @@ What is in them is the output of untrusted code; `lmac_sandbox` has stripped its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from lmac.checks.session import canonical
 from lmac.evaluation import CheckResult, Finding, Report, Verdict, in_words
+from lmac.excerpts import cause, excerpt
 from lmac.wording import claim, counts
 
 _MARK = re.compile(r"<\s*(?:/\s*)?untrusted\s*>", re.IGNORECASE)
 
+CHECK_CHARACTERS = 300
+"""Of a check's own line."""
 WHERE_CHARACTERS = 200
 OTHER_PLACES = 6
 """Places at which the same fault is named."""
 
 FINDING_CHARACTERS = 1200
-"""Longest text of one finding: one failure whole says more than ten cut ones."""
+"""Longest text of one fault."""
+
+_LEFT_OUT = "({} other faults are not shown.)"
 
 
 def untrusted(text: str) -> str:
@@ -31,38 +38,72 @@ def without_marks(text: str) -> str:
     return _MARK.sub("[mark]", text)
 
 
-def render_report(report: Report, most_characters: int) -> str:
-    """One line a check, then the faults of the first one that names any, as far as there is room.
+def render_report(report: Report, most_characters: int, before: Report | None = None) -> str:
+    """One line a check, then the faults of the first one that names any; never longer than asked.
 
     What fails later fails for what failed first: tests of a file with an undefined name say nothing more.
+
+    Args:
+        before: The report that the reader knows; what it does not name comes first.
     """
-    lines = [_line(result) for result in report.results]
-    room = most_characters - sum(len(line) + 1 for line in lines)
-    faults = next((found for result in report.results if (found := list(_faults(result)))), [])
+    lines = [_line(result)[:CHECK_CHARACTERS] for result in report.results]
+    known = _known(before)
+    result, faults = next(
+        ((result, found) for result in report.results if (found := _faults(result, known))), (None, [])
+    )
+    if result is not None and before is not None:
+        lines += filter(None, (_change(result, before),))
+    room = most_characters - sum(len(line) + 1 for line in lines) - len(_LEFT_OUT.format(len(faults))) - 2
     shown = 0
-    for text in faults:
-        if len(text) > room and shown:
+    for fault in faults:
+        # One failure whole says more than ten cut ones.
+        text = _told(fault, min(room - 2, FINDING_CHARACTERS) if not shown else FINDING_CHARACTERS)
+        if len(text) + 2 > room:
             break
         lines += ["", text]
         room -= len(text) + 2
         shown += 1
     if shown < len(faults):
-        lines += ["", f"({len(faults) - shown} other faults are not shown.)"]
-    return "\n".join(lines)
+        lines += ["", _LEFT_OUT.format(len(faults) - shown)]
+    return "\n".join(lines)[: max(most_characters, 0)]
 
 
-def _faults(result: CheckResult) -> Iterator[str]:
-    """What stands in the way, each fault once: the first place whole, the others by name."""
-    places: dict[str, list[Finding]] = {}
+class _Fault(NamedTuple):
+    check: str
+    places: Sequence[Finding]
+    """Where the same failure stands."""
+    is_new: bool
+
+
+def _known(before: Report | None) -> frozenset[tuple[str, str]]:
+    """Check and place of all that blocked before."""
+    results = before.results if before is not None else ()
+    return frozenset((one.check, found.where) for one in results for found in one.findings if found.blocking)
+
+
+def _change(result: CheckResult, before: Report) -> str:
+    """What became of the check's faults since then; "" when nothing did."""
+    then = {where for check, where in _known(before) if check == result.check}
+    now = {found.where for found in result.findings if found.blocking}
+    if before.result(result.check) is None or then == now:
+        return ""
+    return (
+        f"{result.check}: {len(now - then)} new faults, {len(then - now)} gone, {len(now & then)} as before"
+    )
+
+
+def _faults(result: CheckResult, known: frozenset[tuple[str, str]]) -> list[_Fault]:
+    """What stands in the way, each cause once; what is new comes first."""
+    causes: dict[str, list[Finding]] = {}
     for finding in result.findings:
         # Where nothing ran, a remark is what says why.
         if finding.blocking or result.verdict is Verdict.NOTHING_TO_JUDGE:
-            # A failed test ends with its error; the lines before it differ from test to test.
-            places.setdefault(finding.text.rsplit("\n", 1)[-1], []).append(finding)
-    for same in places.values():
-        also = ", ".join(finding.where[:WHERE_CHARACTERS] for finding in same[1:OTHER_PLACES])
-        more = f" and {len(same) - OTHER_PLACES} more" if len(same) > OTHER_PLACES else ""
-        yield _told(result.check, same[0]) + (f"\n(the same at {also}{more})" if also else "")
+            causes.setdefault(cause(finding.text), []).append(finding)
+    faults = []
+    for same in causes.values():
+        new = [found for found in same if (result.check, found.where) not in known]
+        faults.append(_Fault(result.check, [*new, *(found for found in same if found not in new)], bool(new)))
+    return sorted(faults, key=lambda fault: not fault.is_new)
 
 
 def _line(result: CheckResult) -> str:
@@ -86,10 +127,14 @@ def _line(result: CheckResult) -> str:
     return f"{result.check}: {said}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def _told(check: str, finding: Finding) -> str:
-    text = finding.text
-    if len(text) > FINDING_CHARACTERS:
-        # The tail holds the assertion, the head the test's first lines.
-        text = f"{text[: FINDING_CHARACTERS // 3]}\n[...]\n{text[-FINDING_CHARACTERS * 2 // 3 :]}"
-    where = finding.where[:WHERE_CHARACTERS]
-    return f"{check}: {where}: {text}" if where else f"{check}: {text}"
+def _told(fault: _Fault, most_characters: int) -> str:
+    """The first place whole, the others by name."""
+    first, *others = fault.places
+    where = first.where[:WHERE_CHARACTERS]
+    head = f"{fault.check}: {where}: " if where else f"{fault.check}: "
+    also = ", ".join(found.where[:WHERE_CHARACTERS] for found in others[: OTHER_PLACES - 1])
+    more = f" and {len(fault.places) - OTHER_PLACES} more" if len(fault.places) > OTHER_PLACES else ""
+    tail = f"\n(the same at {also}{more})" if also else ""
+    if len(tail) > most_characters // 2:
+        tail = f"\n(the same at {len(others)} other places)"
+    return head + excerpt(canonical(first.text), most_characters - len(head) - len(tail)) + tail

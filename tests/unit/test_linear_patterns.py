@@ -10,6 +10,7 @@ import pytest
 
 from lmac.checks.session import canonical
 from lmac.coverage import mended
+from lmac.excerpts import cause, excerpt
 from lmac.printable import printable
 from lmac.processor.fenced_blocks import path_of, pieces
 from lmac.program import Instruction, Program, ProgramFault, Requirement, Task
@@ -18,7 +19,8 @@ from lmac.rendering import untrusted
 from lmac.requirements import listed_requirements
 from lmac.simple_program import parse_numbered_program
 from lmac_sandbox import Output
-from lmac_sandbox.inside import markdown
+from lmac_sandbox.inside import markdown, outlines
+from lmac_sandbox.inside.store_links import read_links
 from lmac_sandbox.inside.suppressions import suppressions
 
 CHARACTERS = 10**6
@@ -63,6 +65,12 @@ FLOODS = {
     "dots": ("1. files: ", "a. ", "("),
     "one word": ("1. files: ", "a", "("),
     "quotes": ("", ">", "`"),
+    "comments without end": ("", "/*", ""),
+    "literals without end": ("", "`\\", "'"),
+    "double quotes": ("", "'\"", "\n"),
+    "rules": ("_", " _", "x"),
+    "lines": ("", "a\n", ">"),
+    "braces": ("class A ", "{\n", "}"),
 }
 
 
@@ -100,6 +108,11 @@ READERS: dict[str, Callable[[str], object]] = {
     "canonical": canonical,
     "shown": _shown,
     "blocks": _read_blocks,
+    "excerpt": lambda text: (excerpt(text, 1000), excerpt(f"E  {text}\n{text}:", 1000), cause(text)),
+    "outline of JavaScript": lambda text: outlines.outline("a.js", f"{text}\nclass A {{\n{text}".encode()),
+    "outline of Markdown": lambda text: outlines.outline("a.md", f"# {text}\n## {text}".encode()),
+    "links of JavaScript": lambda text: read_links("a.js", text.encode(), ()),
+    "links of Python": lambda text: read_links("a.py", f"from {text}\nimport {text}".encode(), ()),
     "program": _read_program,
     "requirements": lambda text: listed_requirements(Task(text, "t")),
     "answers": _read_answer,

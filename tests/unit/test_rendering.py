@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Report, Verdict
-from lmac.rendering import FINDING_CHARACTERS, render_report, untrusted
+from lmac.rendering import render_report, untrusted
 from lmac_sandbox import Ending
 
 MARKS = [
@@ -51,12 +51,99 @@ FINDINGS = st.builds(
 )
 
 
-@given(st.lists(FINDINGS, max_size=12), st.integers(0, 4000))
-def test_a_report_stays_within_its_room_or_shows_one_finding(findings: list[Finding], room: int) -> None:
-    text = render_report(Report("d", (failed(*findings),)), room)
-    one_finding = FINDING_CHARACTERS + 600
+@given(st.lists(FINDINGS, max_size=12), st.lists(FINDINGS, max_size=5), st.integers(0, 4000))
+def test_a_report_is_never_longer_than_asked_and_always_the_same(
+    findings: list[Finding], earlier: list[Finding], room: int
+) -> None:
+    report, before = Report("d", (failed(*findings),)), Report("c", (failed(*earlier),))
+    text = render_report(report, room, before)
 
-    assert len(text) <= max(room, one_finding) + 200
+    assert len(text) <= room
+    assert render_report(report, room, before) == text
+    assert len(render_report(report, room)) <= room
+
+
+TRACEBACK = """failed
+    def test_it():
+        first = 1
+        a = 2
+        b = 3
+        c = 4
+        d = 5
+        e = 6
+        f = 7
+>       assert load("x") == 1
+
+test_load.py:11:
+_ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _
+
+    def load(path):
+>       return json.loads(path)
+
+loading.py:4:
+_ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _
+
+    def loads(text):
+>       return decoder.decode(text)
+
+/usr/lib/python3.11/json/__init__.py:346:
+_ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _
+
+    def raw_decode(self, s, idx=0):
+>       raise JSONDecodeError("Expecting value", s, err.value) from None
+E       json.decoder.JSONDecodeError: Expecting value at 0x7f00aabbccdd
+
+/usr/lib/python3.11/json/decoder.py:355: JSONDecodeError"""
+
+
+def test_a_traceback_keeps_the_stores_frames_and_the_error() -> None:
+    text = render_report(Report("d", (failed(Finding("test_load.py::test_it", TRACEBACK)),)), 3000)
+
+    assert ">       return json.loads(path)" in text
+    assert "E       json.decoder.JSONDecodeError: Expecting value at 0x..." in text
+    assert "loading.py:4:" in text
+    assert "/usr/lib" not in text
+    assert "raw_decode" not in text
+    assert "first = 1" not in text
+
+
+def test_what_is_new_comes_first_and_what_changed_is_counted() -> None:
+    old, new = Finding("t::old", "failed\nassert 1 == 2"), Finding("t::new", "failed\nassert 3 == 4")
+    text = render_report(
+        Report("d", (failed(old, new),)), 1000, Report("c", (failed(old, Finding("t::gone", "x")),))
+    )
+
+    assert text.index("t::new") < text.index("t::old")
+    assert "tests: 1 new faults, 1 gone, 1 as before" in text
+
+
+def test_floods_within_a_failure_are_removed() -> None:
+    flood = (
+        "start\n"
+        + "again\n" * 500
+        + "E   assert "
+        + "v" * 5000
+        + " == 1\n"
+        + " 45%|####     | 9/20\n"
+        + "end"
+    )
+    text = render_report(Report("d", (failed(Finding("t::a", flood)),)), 3000)
+
+    assert len(text) < 600
+    assert "[the same line 499 more times]" in text
+    assert "45%" not in text
+    assert text.endswith("end")
+
+
+def test_one_error_at_many_lines_is_told_once() -> None:
+    findings = [
+        Finding(f"t::{number}", f"failed\n>   f()\nE   NameError: name 'f'\n\nt.py:{number}: NameError")
+        for number in range(3)
+    ]
+    text = render_report(Report("d", (failed(*findings),)), 3000)
+
+    assert text.count("NameError: name 'f'") == 1
+    assert "(the same at t::1, t::2)" in text
 
 
 def test_what_blocks_is_shown_and_remarks_are_counted() -> None:
@@ -133,7 +220,7 @@ def test_a_long_failure_keeps_its_head_and_more_of_its_tail() -> None:
 
     assert "t::a: head" in text
     assert text.endswith("tail")
-    assert "\n[...]\n" in text
+    assert " [...] " in text
 
 
 def test_findings_that_find_no_room_are_counted() -> None:
