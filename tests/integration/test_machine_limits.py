@@ -258,9 +258,9 @@ def test_a_window_of_native_calls_that_fills_up_is_summed_up_without_orphaned_an
         tmp_path,
         image_id,
         reads_on,
-        server_tokens=3600,
+        server_tokens=4000,
         protocol="native",
-        context_tokens=3600,
+        context_tokens=4000,
         reply_tokens=512,
         config={"machine": {"turns": 50}, "opening_file_characters": 500},
     )

@@ -37,6 +37,7 @@ from lmac.program import Instruction, Program, ProgramForm, Requirement, Task
 from lmac.prompts import shipped_prompts
 from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.revision import Split
+from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac.transitions import MachineLimits, Outcome
 from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot
@@ -116,7 +117,8 @@ class Run:
         native = form is ProgramForm.TOOL
         protocol = action_protocol(ProtocolName.NATIVE if native else ProtocolName.FENCED)
         evaluator = Evaluator(GreenBoxes(keeper), (EachFilePasses(keeper),))
-        workspace = Workspace(FileStore(keeper), evaluator)
+        store = FileStore(keeper)
+        workspace = Workspace(store, evaluator, StoreMap(evaluator, store))
         setting = Setting(
             task=task,
             prompts=shipped_prompts("codebase"),

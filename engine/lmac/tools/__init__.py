@@ -33,6 +33,8 @@ def instruction_toolbox(revisable: bool = False) -> Toolbox:
     """
     revising = (Revise(),) if revisable else ()
     return Toolbox(
-        (WriteFile(), ReadFile(), SearchStore(), ListFiles(), DeleteFile())
-        + (RunProgram(), RunTests(), *revising, Finish()),
+        (
+            *(WriteFile(), ReadFile(), SearchStore(), ListFiles(), DeleteFile()),
+            *(RunProgram(), RunTests(), *revising, Finish()),
+        ),
     )
