@@ -70,6 +70,13 @@ class RunOrder:
     program: Program | None = None
     """The user's own, in place of the model's; `program_file.load_program` reads one."""
 
+    def __post_init__(self) -> None:
+        if self.config.budget.names_money and self.profile.prices is None:
+            raise ConfigError(
+                f"the budget names money, and model profile {self.profile.name} names no prices",
+                "give the profile `prices`, or take the limit of money out",
+            )
+
 
 def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
     """Carry out one run to its typed outcome and leave its folder complete.
@@ -172,7 +179,7 @@ def _run_machine(
 ) -> None:
     setting = _setting(order)
     protocol = action_protocol(order.profile.protocol)
-    conversation = Conversation(processor, protocol, journal, Budget(order.config.budget))
+    conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
     if order.single_shot:
         progress.outcome, progress.checks = run_single_shot(
@@ -187,6 +194,12 @@ def _run_machine(
         progress.checks = unit.report_at_hand
 
 
+def _budget(order: RunOrder) -> Budget:
+    """What the order allows, at its profile's prices."""
+    prices = order.profile.prices
+    return Budget(order.config.budget, prices.cost if prices else None)
+
+
 def _setting(order: RunOrder) -> Setting:
     sampling = order.profile.sampling()
     if order.config.seed is not None:
@@ -199,6 +212,7 @@ def _setting(order: RunOrder) -> Setting:
         context_tokens=order.profile.context_tokens,
         sampling=sampling,
         program_form=program_form(order.profile),
+        summary_tokens=order.profile.summary_tokens,
         opening_file_characters=order.config.opening_file_characters,
         program=order.program,
     )

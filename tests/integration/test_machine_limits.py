@@ -56,7 +56,7 @@ def test_a_window_that_fills_up_is_opened_again_with_a_summary_of_the_progress(
     tmp_path: Path, image_id: str
 ) -> None:
     chatter = "The module doubles numbers by multiplication. " * 55
-    script = [ONE_STEP, *(Says(f"{number}. {chatter}") for number in range(3)), wrote(GREEN_FILES), DONE]
+    script = [ONE_STEP, *(Says(f"{number}. {chatter}") for number in range(4)), wrote(GREEN_FILES), DONE]
     order, result, server = _run(
         tmp_path,
         image_id,

@@ -131,6 +131,8 @@ class ModelProfile(_Section):
     context_tokens: int = Field(ge=512)
     """Prompt and reply together."""
     reply_tokens: int = Field(ge=16)
+    summary_tokens: int = Field(default=200, ge=16)
+    """Longest summary of an instruction; a model that reasons before it writes needs room for that, too."""
     temperature: float = Field(default=0.0, ge=0, le=2)
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     server_options: dict[str, float | int | bool | str] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from lmac.errors import ConfigError, ModelError
 from lmac.messages import Reply, Request
-from lmac.processor import Processor
+from lmac.processor import Processor, RetryWatcher
 from lmac.processor.completion import NoReply, garbled, reply_of, request_messages, request_tools
 from lmac.processor.deadline import CallThread
 from lmac.processor.failures import Failure, RetryPolicy, Trouble
@@ -72,6 +72,7 @@ class OpenAIProcessor(Processor):
         self._retries = retries
         self._reply_limit_parameter = reply_limit_parameter
         self._on_retry = on_retry
+        self._watcher: RetryWatcher | None = None
         self._sleep = sleep
         self._client = _new_client(base_url, self._api_key or NO_KEY, call_seconds)
         self._address = str(self._client.base_url)
@@ -94,7 +95,12 @@ class OpenAIProcessor(Processor):
             tries[outcome.trouble] += 1
             if self._on_retry is not None:
                 self._on_retry(outcome.error, wait_seconds)
+            if self._watcher is not None:
+                self._watcher(outcome.error, wait_seconds)
             self._sleep(wait_seconds)
+
+    def watch_retries(self, watcher: RetryWatcher) -> None:
+        self._watcher = watcher
 
     def close(self) -> None:
         """Close the connections; a second call does nothing."""
