@@ -282,6 +282,7 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
         cost=order.profile.prices.cost(usage) if order.profile.prices else None,
         seconds=round(time.monotonic() - progress.started, 1),
         requirements=ledger(registry, progress.checks) if registry else (),
+        assumed_tokens=conversation.budget.run.assumed_tokens if conversation else 0,
     )
 
 
