@@ -181,6 +181,8 @@ class ContextWindow:
     """What replies must fit, where the server constrains them."""
     turns: tuple[Turn, ...] = ()
     counted: Counted | None = None
+    known_size: Size | None = None
+    """Carried along, so that a turn costs the same however many came before it; None: to be taken."""
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -189,10 +191,17 @@ class ContextWindow:
     @property
     def size(self) -> Size:
         """Of everything that a request sends."""
-        return sum((turn.size for turn in self.turns), self._fixed_size())
+        if self.known_size is not None:
+            return self.known_size
+        fixed = size_of(self.prefix) + _tools_size(self.tools)
+        return sum((turn.size for turn in self.turns), fixed)
+
+    def measured(self) -> ContextWindow:
+        """With its size taken; to be done again by whoever changes prefix, tools or turns."""
+        return replace(self, known_size=replace(self, known_size=None).size)
 
     def append(self, turn: Turn) -> ContextWindow:
-        return replace(self, turns=(*self.turns, turn))
+        return replace(self, turns=(*self.turns, turn), known_size=self.size + turn.size)
 
     def counted_as(self, prompt_tokens: int) -> ContextWindow:
         """With the server's own count of the whole of it, unless that is none of this window."""
@@ -229,7 +238,8 @@ class ContextWindow:
             turns[position] = turn.masked()
             freed += _freed(turn, turns[position], meter)
             cut += 1
-        window = replace(self, turns=tuple(turns), counted=self._counted_without(freed, 0))
+        counted = self._counted_without(freed, 0)
+        window = replace(self, turns=tuple(turns), counted=counted, known_size=None)
         if not cut or window.overflows(meter) or freed < self.limit_tokens * LEAST_GAIN:
             return self, 0
         return window, cut
@@ -254,7 +264,7 @@ class ContextWindow:
             freed += _freed(turn, None, meter)
             dropped += 1
         counted = self._counted_without(freed, dropped)
-        window = replace(self, turns=tuple(turns[dropped:]), counted=counted)
+        window = replace(self, turns=tuple(turns[dropped:]), counted=counted, known_size=None)
         if not window.overflows(meter):
             return window
         return replace(window, turns=(last.masked(),), counted=None)
@@ -263,9 +273,6 @@ class ContextWindow:
         if self.counted is None or dropped_turns > self.counted.turns:
             return None
         return Counted(self.counted.turns - dropped_turns, max(self.counted.tokens - freed, 0))
-
-    def _fixed_size(self) -> Size:
-        return size_of(self.prefix) + _tools_size(self.tools)
 
 
 def _freed(before: Turn, after: Turn | None, meter: TokenMeter) -> int:

@@ -87,7 +87,7 @@ class Conversation:
     def open(self, window: ContextWindow) -> None:
         """Begin anew with this window, made no larger than the server is known to hold."""
         prefix = tuple(replace(message, text=sound_text(message.text)) for message in window.prefix)
-        self._window = self._narrowed(replace(window, prefix=prefix))
+        self._window = self._narrowed(replace(window, prefix=prefix)).measured()
         self._reply = None
         self._observations.clear()
         self._notice = ""
@@ -171,7 +171,7 @@ class Conversation:
         window, turns = window.masked(self.meter)
         if turns:
             own = len(self._window.turns)
-            self._window = replace(window, prefix=self._window.prefix, turns=window.turns[:own])
+            self._window = replace(window, prefix=self._window.prefix, turns=window.turns[:own]).measured()
             self._journal.append("masked", turns=turns, tokens=window.tokens(self.meter))
         return window
 
@@ -183,7 +183,7 @@ class Conversation:
         *before, last = self._window.prefix
         # A second message of the user's in a row is one that some chat templates refuse.
         merged = replace(last, text=f"{last.text}\n\n{sound_text(notice)}")
-        return replace(self._window, prefix=(*before, merged))
+        return replace(self._window, prefix=(*before, merged), known_size=None)
 
     def _turn(self, reply: Reply, notice: str) -> Turn:
         spoken = self._protocol.spoken(reply)

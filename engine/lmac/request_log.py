@@ -18,7 +18,8 @@ class RequestLog:
     """Writes `request` events that cost what is new in them, however long the window has become.
 
     An event has `after`, the `seq` of the request before it, and `kept`, how many of that one's messages
-    it begins with; `messages` are the digests of the further ones.
+    it begins with; `messages` are the further ones, their texts and calls by digest: a reply's text is
+    kept already.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -42,8 +43,12 @@ class RequestLog:
         event = self._journal.append("request", purpose=purpose, estimated_tokens=estimated_tokens, **named)
         self._sent, self._seq = request.messages, event.seq
 
-    def _kept_message(self, message: Message) -> str:
-        return self._journal.keep(json.dumps(asdict(message), ensure_ascii=False))
+    def _kept_message(self, message: Message) -> dict[str, str]:
+        kept = {"role": message.role.value, "text": self._journal.keep(message.text)}
+        if message.calls:
+            calls = [asdict(call) for call in message.calls]
+            kept["calls"] = self._journal.keep(json.dumps(calls, ensure_ascii=False))
+        return kept if message.call_id is None else {**kept, "call_id": message.call_id}
 
     def _kept_tools(self, tools: tuple[ToolSpec, ...]) -> str:
         if not tools:
@@ -65,7 +70,7 @@ def read_requests(folder: Path) -> Iterator[tuple[Event, Request]]:
             continue
         data = event.data
         earlier = sent[data["after"]][: data["kept"]] if data["kept"] else ()
-        further = tuple(_message(_blob(folder, digest)) for digest in data["messages"])
+        further = tuple(_message(folder, kept) for kept in data["messages"])
         # Only the latest is ever referred to.
         sent = {event.seq: earlier + further}
         yield (
@@ -83,9 +88,10 @@ def _blob(folder: Path, digest: str) -> Any:
     return json.loads(read_blob(folder, digest))
 
 
-def _message(fields: dict[str, Any]) -> Message:
-    calls = tuple(ToolCall(**call) for call in fields["calls"])
-    return Message(Role(fields["role"]), fields["text"], calls, fields["call_id"])
+def _message(folder: Path, kept: dict[str, str]) -> Message:
+    calls = tuple(ToolCall(**call) for call in _blob(folder, kept["calls"])) if "calls" in kept else ()
+    text = read_blob(folder, kept["text"]).decode("utf-8")
+    return Message(Role(kept["role"]), text, calls, kept.get("call_id"))
 
 
 def _common(before: Sequence[Message], now: Sequence[Message]) -> int:
