@@ -78,6 +78,8 @@ class ScriptedServer(LoopbackServer):
         self._summary = summary
         self._context_tokens = context_tokens
         self._changed = threading.Condition()
+        self.tells: dict[str, Body] = {}
+        """What it has for a GET, by path."""
         self.requests: list[Body] = []
         """Every request that was answered or hangs, summaries included, oldest first."""
         self.summaries: list[Body] = []
@@ -140,6 +142,10 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        tells = self.server.owner.tells
+        self._answer(200 if self.path in tells else 404, tells.get(self.path, {}))
 
     def do_POST(self) -> None:
         owner = self.server.owner

@@ -32,6 +32,7 @@ from lmac.journal import Journal, Listener
 from lmac.ledger import ledger
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
+from lmac.models.server_facts import sized
 from lmac.processor import Processor
 from lmac.program import Program, Task
 from lmac.prompts import Prompts, shipped_prompts
@@ -169,7 +170,12 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
         processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
         try:
             with _typed(progress):
-                _run_machine(order, journal, processor, sandbox.workspace, progress)
+                profile = sized(order.profile, processor.fetch, processor.base_url)
+                if profile != order.profile:
+                    sizes = {"context_tokens": profile.context_tokens, "reply_tokens": profile.reply_tokens}
+                    journal.append("server_sizes", **sizes)
+                known = replace(order, profile=profile)
+                _run_machine(known, journal, processor, sandbox.workspace, progress)
         finally:
             _deliver(order, journal, sandbox, progress)
 
@@ -209,7 +215,7 @@ def _setting(order: RunOrder) -> Setting:
         prompts=order.prompts,
         limits=order.config.machine,
         most_instructions=order.config.most_instructions,
-        context_tokens=order.profile.context_tokens,
+        context_tokens=order.profile.window_tokens,
         sampling=sampling,
         program_form=program_form(order.profile),
         summary_tokens=order.profile.summary_tokens,
@@ -288,7 +294,8 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
 
 def _next_step(order: RunOrder, progress: _Progress) -> str:
     if progress.outcome is Outcome.WINDOW_TOO_SMALL:
-        window = f"the task does not fit into the model's window of {order.profile.context_tokens} tokens"
+        size = f" of {tokens} tokens" if (tokens := order.profile.context_tokens) else ""
+        window = f"the task does not fit into the model's window{size}"
         return f"{window}: shorten it, or take a profile with a larger window"
     log = order.folder / SERVER_LOG_NAME
     if progress.outcome is Outcome.MODEL_FAILED and log.exists():

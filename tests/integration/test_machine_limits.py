@@ -90,6 +90,26 @@ def test_a_server_that_calls_the_request_too_long_gets_a_shorter_one(tmp_path: P
     assert delivered(order.folder) == GREEN_FILES
 
 
+def test_a_profile_may_leave_its_sizes_to_the_server(tmp_path: Path, image_id: str) -> None:
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:
+        server.tells["/props"] = {"default_generation_settings": {"n_ctx": 16_384}}
+        order = scripted_order(tmp_path, server, image_id, context_tokens=None, reply_tokens=None)
+        result = execute(order)
+
+    assert result.exit_code == 0
+    assert {body["max_tokens"] for body in server.turns} == {4096}
+    assert events(order.folder, "server_sizes")[0].data == {"context_tokens": 16_384, "reply_tokens": 4096}
+
+
+def test_a_server_that_tells_no_size_ends_the_run_with_what_to_do(tmp_path: Path, image_id: str) -> None:
+    _, result, server = _run(tmp_path, image_id, [], context_tokens=None)
+
+    assert result.outcome is Outcome.MODEL_FAILED
+    assert "does not tell how long its context is" in result.error
+    assert "write `context_tokens`" in result.next_step
+    assert server.requests == []
+
+
 # Turns, attempts, budget
 
 
