@@ -15,7 +15,7 @@ MESSAGE_TOKENS = 8
 CAUTION = 1.08
 """The estimate is raised by this share: an overflow costs a refused call, caution a few unused tokens."""
 
-OPENING_CAUTION = 1.05
+OPENING_CAUTION = 1.1
 """On top of that where no part of a window was counted yet."""
 
 FIRST_RATIO = 3.0

@@ -106,7 +106,8 @@ def read_result(folder: Path) -> RunResult:
     path = folder / RESULT_NAME
     try:
         fields = json.loads(path.read_text("utf-8"))
-        del fields["exit_code"], fields["cached_share"]
+        del fields["exit_code"]
+        fields.pop("cached_share", None)
         return TypeAdapter(RunResult).validate_python(fields)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ConfigError(f"{path}: this is no result of a run: {error}") from error
