@@ -80,6 +80,7 @@ class Conversation:
         self._prompt_tokens = 0
         self._reply_tokens = 0
         self._held_tokens: int | None = None
+        self._guessed = False
         self.budget = budget
         self.meter = TokenMeter()
         processor.watch_retries(self._count_retry)
@@ -87,7 +88,7 @@ class Conversation:
     def open(self, window: ContextWindow) -> None:
         """Begin anew with this window, made no larger than the server is known to hold."""
         prefix = tuple(replace(message, text=sound_text(message.text)) for message in window.prefix)
-        self._window = self._narrowed(replace(window, prefix=prefix)).measured()
+        self._window = _narrowed(replace(window, prefix=prefix), self._held_tokens).measured()
         self._reply = None
         self._observations.clear()
         self._notice = ""
@@ -201,16 +202,12 @@ class Conversation:
             reply.usage.reply_tokens,
         )
 
-    def _narrowed(self, window: ContextWindow) -> ContextWindow:
-        """No larger than the server is known to hold; the reply gets half of that at most."""
-        limit = window.limit_tokens
-        if self._held_tokens is None or limit <= self._held_tokens:
-            return window
-        reply_tokens = min(window.reply_tokens, self._held_tokens // 2)
-        return replace(window, limit_tokens=self._held_tokens, reply_tokens=reply_tokens)
-
     def _learn_limit(self, refusal: ContextOverflow, window: ContextWindow) -> None:
-        """Take what the server says that it holds; if it says nothing, less than what it refused."""
+        """Take what the server says that it holds; if it says nothing, less than what it refused.
+
+        A guess holds for this window alone until there is a second one: services that are busy may call a
+        request too large that they would take later.
+        """
         limit = window.limit_tokens
         held = refusal.context_tokens
         if held is None:
@@ -220,10 +217,14 @@ class Conversation:
         else:
             told = Usage(refusal.prompt_tokens)
             self.meter = self.meter.learn(window.size, told, opening=not window.turns)
-        if held < limit:
-            self._held_tokens = max(held, LEAST_WINDOW_TOKENS)
-            self._journal.append("window_narrowed", tokens=self._held_tokens, before=limit)
-        self._window = self._narrowed(self._window)
+        if held >= limit:
+            return
+        held = max(held, LEAST_WINDOW_TOKENS)
+        if refusal.context_tokens is not None or self._guessed:
+            self._held_tokens = held
+        self._guessed = self._guessed or refusal.context_tokens is None
+        self._journal.append("window_narrowed", tokens=held, before=limit)
+        self._window = _narrowed(self._window, held)
 
     # Calls
 
@@ -318,6 +319,14 @@ class Conversation:
 
     def _settle_failure(self, error: ModelError) -> None:
         self.budget = self.budget.settle(Usage(), 0 if isinstance(error, UNWORKED) else self._prompt_tokens)
+
+
+def _narrowed(window: ContextWindow, held_tokens: int | None) -> ContextWindow:
+    """No larger than the server is known to hold; the reply gets half of that at most."""
+    if held_tokens is None or window.limit_tokens <= held_tokens:
+        return window
+    reply_tokens = min(window.reply_tokens, held_tokens // 2)
+    return replace(window, limit_tokens=held_tokens, reply_tokens=reply_tokens)
 
 
 def _reply_size(reply: Reply) -> Size:

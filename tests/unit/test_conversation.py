@@ -323,12 +323,17 @@ def test_a_server_that_does_not_tell_is_taken_for_smaller_than_what_it_refused(
     journal: Journal, tmp_path: Path
 ) -> None:
     conversation = opened(journal, RecordedProcessor([ContextOverflow("too long")] * 3), limit_tokens=8000)
-    conversation.notice("word " * 1000)
-    with pytest.raises(ContextOverflow):
-        conversation.ask(SAMPLING)
+    for overflows_then in (False, True):
+        conversation.notice("word " * 1000)
+        with pytest.raises(ContextOverflow):
+            conversation.ask(SAMPLING)
+        assert conversation.overflows()
+        conversation.open(ContextWindow(PREFIX, limit_tokens=8000, reply_tokens=50))
+        conversation.notice("word " * 1000)
+        assert conversation.overflows() is overflows_then, "one refusal may have had another reason"
+        conversation.open(ContextWindow(PREFIX, limit_tokens=8000, reply_tokens=50))
 
     assert 1000 < narrowed(tmp_path)[0] < 2000
-    assert conversation.overflows()
 
 
 # Soundness
