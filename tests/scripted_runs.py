@@ -16,7 +16,7 @@ from lmac.journal import Event, read_blob, read_journal
 from lmac.program import Task
 from lmac.run import RunOrder
 from lmac_sandbox import Engine
-from scripted_server import Says, Scripted, ScriptedServer, called
+from scripted_server import SUMMARY_TOKENS, Says, Scripted, ScriptedServer, called
 
 MODULE = 'def double(number: int) -> int:\n    """Twice the number: größer."""\n    return number * 2\n'
 TESTS = "from doubling import double\n\n\ndef test_doubles() -> None:\n    assert double(4) == 8\n"
@@ -54,6 +54,7 @@ def write_profile(folder: Path, base_url: str, **changes: Any) -> Path:
         "protocol": "fenced",
         "context_tokens": 16_000,
         "reply_tokens": 1024,
+        "summary_tokens": SUMMARY_TOKENS,
         "call_seconds": 30,
         "seed": 1,
         "server": server,

@@ -11,13 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from loopback_server import LoopbackServer
+from strict_requests import Body as Body
+from strict_requests import reply_limit, request_fault, too_long
 
 CHARACTERS_PER_TOKEN = 4
-SUMMARY_TOKENS = 200
-"""The reply limit by which a request for a summary is known."""
-
-Body = dict[str, Any]
-"""One decoded request."""
+SUMMARY_TOKENS = 211
+"""The `summary_tokens` of every scripted profile: no other request has that reply limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,8 @@ class ScriptedServer(LoopbackServer):
         self._summary = summary
         self._context_tokens = context_tokens
         self._changed = threading.Condition()
+        self.tells: dict[str, Body] = {}
+        """What it has for a GET, by path."""
         self.requests: list[Body] = []
         """Every request that was answered or hangs, summaries included, oldest first."""
         self.summaries: list[Body] = []
@@ -105,12 +106,12 @@ class ScriptedServer(LoopbackServer):
     def reply_to(self, body: Body) -> Scripted | str:
         """The scripted reply, or why there is none."""
         with self._changed:
-            if fault := _fault(body, self._context_tokens):
+            if fault := request_fault(body) or self._length_fault(body):
                 self.refused.append(fault)
                 return fault
             self.requests.append(body)
             self._changed.notify_all()
-            if body.get("max_tokens") == SUMMARY_TOKENS:
+            if reply_limit(body) == SUMMARY_TOKENS:
                 self.summaries.append(body)
                 return Says(self._summary)
             try:
@@ -118,6 +119,10 @@ class ScriptedServer(LoopbackServer):
             except StopIteration:
                 self.refused.append("the script is over")
                 return "the script is over"
+
+    def _length_fault(self, body: Body) -> str:
+        count = prompt_tokens(body)
+        return too_long(count, self._context_tokens) if count > self._context_tokens else ""
 
 
 def _in_order(script: Iterable[Scripted]) -> Callable[[Body], Scripted]:
@@ -137,6 +142,10 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        tells = self.server.owner.tells
+        self._answer(200 if self.path in tells else 404, tells.get(self.path, {}))
 
     def do_POST(self) -> None:
         owner = self.server.owner
@@ -196,59 +205,3 @@ def _completion(reply: Says | Calls, body: Body) -> Body:
 def _error(fault: str, body: Body) -> Body:
     kind = "exceed_context_size_error" if "context size" in fault else "invalid_request_error"
     return {"error": {"code": 400, "message": fault, "type": kind}}
-
-
-def _fault(body: Body, context_tokens: int) -> str:
-    """Why servers in use would refuse this request; "" when they would take it."""
-    if not isinstance(body.get("model"), str) or not body.get("messages"):
-        return "model and messages are required"
-    if not 0 <= body.get("temperature", 0) <= 2 or body.get("max_tokens", 1) < 1:
-        return "temperature or max_tokens out of range"
-    if fault := _order_fault(body["messages"]):
-        return fault
-    count = prompt_tokens(body)
-    if count > context_tokens:
-        return f"request ({count} tokens) exceeds the available context size ({context_tokens} tokens)"
-    return ""
-
-
-def _order_fault(messages: list[Body]) -> str:
-    """Roles in an order that chat templates take, and every tool call answered right after it, once."""
-    unanswered: set[str] = set()
-    for position, message in enumerate(messages):
-        match message["role"]:
-            case "tool":
-                if message["tool_call_id"] not in unanswered:
-                    return f"message {position}: a tool message that answers no call"
-                unanswered.remove(message["tool_call_id"])
-                continue
-            case "system" if position:
-                return f"message {position}: a system message must stand first"
-            case "system" | "user":
-                if not (message["content"] or "").strip():
-                    return f"message {position}: empty"
-            case "assistant":
-                if messages[position - 1]["role"] not in ("user", "tool"):
-                    return f"message {position}: an assistant message must answer something"
-        if unanswered:
-            return f"message {position}: tool calls before it are unanswered"
-        unanswered = {call["id"] for call in message.get("tool_calls") or ()}
-        if fault := _arguments_fault(message):
-            return f"message {position}: {fault}"
-    if unanswered:
-        return "the last tool calls are unanswered"
-    return (
-        "" if messages[-1]["role"] in ("user", "tool") else "the last message must be the user's or a tool's"
-    )
-
-
-def _arguments_fault(message: Body) -> str:
-    """vLLM and llama.cpp parse the arguments of earlier calls for their templates."""
-    for call in message.get("tool_calls") or ():
-        try:
-            arguments = json.loads(call["function"]["arguments"])
-        except ValueError:
-            return "the arguments of a tool call are no JSON"
-        if not isinstance(arguments, dict):
-            return "the arguments of a tool call are no JSON object"
-    return ""

@@ -17,7 +17,6 @@ from lmac.file_store import FileStore
 from lmac.journal import Journal
 from lmac.models.profile import ModelProfile
 from lmac.models.server import EmbeddedServer
-from lmac.processor import Processor
 from lmac.processor.actions import ActionProtocol, ProtocolName
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.native import NativeProtocol
@@ -128,7 +127,7 @@ def start_processor(
     folder: Path,
     journal: Journal,
     stack: ExitStack,
-) -> Processor:
+) -> OpenAIProcessor:
     """Connect to the profile's server, or start the embedded one.
 
     Args:
@@ -160,7 +159,7 @@ def start_processor(
         EmbeddedServer(
             weights,
             model=profile.name,
-            context_tokens=profile.context_tokens,
+            context_tokens=profile.window_tokens,
             log_path=folder / SERVER_LOG_NAME,
             threads=profile.embedded.threads,
             prompt_cache_bytes=profile.embedded.prompt_cache_bytes,

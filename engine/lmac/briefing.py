@@ -30,6 +30,7 @@ class Setting:
     context_tokens: int
     sampling: Sampling
     program_form: ProgramForm
+    summary_tokens: int = 200
     opening_file_characters: int = 6000
     """Room for contents of files in the message that opens an instruction."""
     report_characters: int = 3000

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from lmac import transitions
 from lmac.briefing import Briefing, Setting
+from lmac.budget import Scope
 from lmac.conversation import BudgetRefused, Conversation
 from lmac.errors import ContextOverflow
 from lmac.evaluation import Report, journalled
@@ -29,7 +30,6 @@ from lmac.tools import (
 )
 from lmac.transitions import MachineState, Outcome, decide
 
-SUMMARY_TOKENS = 200
 REVISING_CONTEXT_TOKENS = 8000
 """In a smaller window the tool that changes the program costs more than it is worth."""
 ATTEMPT_WARMTH = 0.2
@@ -80,7 +80,7 @@ class ControlUnit:
             try:
                 self._carry_out(decision)
             except BudgetRefused as refusal:
-                self.state = replace(self.state, budget_spent=refusal.spent)
+                self.state = replace(self.state, budget_spent=refusal.spent, budget_scope=refusal.scope)
 
     def _carry_out(self, decision: transitions.Decision) -> None:
         match decision:
@@ -153,6 +153,8 @@ class ControlUnit:
 
     def _open_window(self) -> None:
         registry = self._registry
+        if not registry.attempts:
+            self._conversation.begin_instruction()
         window = self._briefing.instruction_window(registry, self._toolbox.forms(), self.report_at_hand)
         self._conversation.open(window)
         self._last_said = None
@@ -272,12 +274,13 @@ class ControlUnit:
             window_overflows=False,
             finish_requested=False,
             unchanged_finish_refused=False,
+            budget_spent=None if self.state.budget_scope is Scope.INSTRUCTION else self.state.budget_spent,
         )
 
     def _summary(self, end: InstructionEnd | None) -> str:
         """The processor's own words; the listing if none come, or no call for them fits window or budget."""
         text = self._briefing.summary_question(self._registry, end)
-        sampling = replace(self._sampling(self._registry.attempts), reply_tokens=SUMMARY_TOKENS)
+        sampling = replace(self._sampling(self._registry.attempts), reply_tokens=self._setting.summary_tokens)
         try:
             said = self._conversation.summarize(text, sampling)
         except (ContextOverflow, BudgetRefused):

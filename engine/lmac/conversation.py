@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-from lmac.budget import Budget, Spent
-from lmac.context import ContextWindow, TokenMeter, Turn
-from lmac.errors import ContextOverflow, ModelError
+from lmac.budget import Budget, Refusal
+from lmac.context import ContextWindow, Size, TokenMeter, Turn, brief, size_of
+from lmac.errors import (
+    ContextOverflow,
+    ModelBusy,
+    ModelError,
+    ModelUnauthorized,
+    ModelUnreachable,
+)
 from lmac.journal import Journal
-from lmac.messages import Message, Observation, Reply, Request, Sampling, Usage
+from lmac.messages import Finish, Message, Observation, Reply, Request, Role, Sampling, Usage, sound_text
 from lmac.processor import Processor
 from lmac.processor.actions import ActionProtocol
+from lmac.request_log import RequestLog
+
+LEAST_WINDOW_TOKENS = 256
+"""A window is never taken for smaller, whatever a server says."""
+REFUSED_SHARE = 0.85
+"""Of the size that a server refused without saying what it holds: the next guess."""
+LARGER_SUMMARY = 4
+"""A summary that was cut before its first word, as by a model that reasons first, gets so much more room."""
+
+NAME_CHARACTERS = 64
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+"""In a tool's name; a model that makes one up may put anything into it."""
+
+GO_ON = "Go on."
+EMPTY_REPLY = "(an empty reply)"
+EMPTY_OBSERVATION = "(nothing)"
+NOT_CARRIED_OUT = "This call was not carried out."
+UNWORKED = (ModelUnreachable, ModelUnauthorized, ModelBusy, ContextOverflow)
+"""Failures after which no server has read a prompt; any other may have cost its tokens."""
 
 
 class BudgetRefused(Exception):
     """The next call would pass a limit of the budget; it was not made."""
 
-    def __init__(self, spent: Spent) -> None:
-        super().__init__(spent.value)
-        self.spent = spent
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.spent.value} of the {refusal.scope.value}")
+        self.spent = refusal.spent
+        self.scope = refusal.scope
 
 
 class Conversation:
     """Holds the window and the turn that is not in it yet, and makes the calls.
 
-    A reply joins the window together with the answers to it, as one turn, when the next call is made.
+    A reply joins the window together with the answers to it, as one turn, when the next call is made. What
+    is sent is sound whatever was said: every call answered once under an id of its own, no message empty,
+    one speaker after the other, never over the limit.
     """
 
     def __init__(
@@ -41,23 +69,34 @@ class Conversation:
         self._processor = processor
         self._protocol = protocol
         self._journal = journal
+        self._requests = RequestLog(journal)
         self._clock = clock
         self._started = clock()
-        self._kept: dict[Message, str] = {}
         self._window = ContextWindow((), limit_tokens=0, reply_tokens=0)
         self._reply: Reply | None = None
         self._observations: list[Observation] = []
         self._notice = ""
+        self._call_ids: set[str] = set()
+        self._prompt_tokens = 0
+        self._reply_tokens = 0
+        self._held_tokens: int | None = None
+        self._guessed = False
         self.budget = budget
         self.meter = TokenMeter()
+        processor.watch_retries(self._count_retry)
 
     def open(self, window: ContextWindow) -> None:
-        """Begin anew with this window."""
-        self._window = window
-        self._kept.clear()
+        """Begin anew with this window, made no larger than the server is known to hold."""
+        prefix = tuple(replace(message, text=sound_text(message.text)) for message in window.prefix)
+        self._window = _narrowed(replace(window, prefix=prefix), self._held_tokens).measured()
         self._reply = None
         self._observations.clear()
         self._notice = ""
+        self._call_ids.clear()
+
+    def begin_instruction(self) -> None:
+        """From here on calls count against a fresh budget of an instruction, too."""
+        self.budget = self.budget.begin_instruction(self._elapsed())
 
     def hear(self, observation: Observation) -> None:
         """Note what came of an action of the last reply."""
@@ -65,6 +104,7 @@ class Conversation:
 
     def notice(self, text: str) -> None:
         """Add what the control unit has to say to the next message."""
+        text = sound_text(text)
         self._notice = f"{self._notice}\n\n{text}" if self._notice else text
 
     @property
@@ -73,8 +113,8 @@ class Conversation:
         return bool(self._notice)
 
     def overflows(self) -> bool:
-        """Whether the next call would pass the window's limit."""
-        return self._extended().overflows(self.meter)
+        """Whether the next call would pass the window's limit, old observations masked if that helps."""
+        return self._fitted().overflows(self.meter)
 
     def ask(self, sampling: Sampling) -> Reply:
         """Make one call with all that was said since the last one.
@@ -84,9 +124,8 @@ class Conversation:
             ContextOverflow: the request is too long, by the meter or by the server.
             ModelError: no usable reply came.
         """
-        window = self._extended()
-        reply = self._call(window, sampling, "turn")
-        self._window = window
+        window, reply = self._call_fitting(self._fitted, sampling, "turn")
+        self._window = window.counted_as(reply.usage.prompt_tokens)
         self._reply = reply
         self._observations.clear()
         self._notice = ""
@@ -95,25 +134,117 @@ class Conversation:
     def summarize(self, question: str, sampling: Sampling) -> str:
         """Ask for a text about this conversation, leaving out its oldest turns if they do not fit.
 
+        "" when none came: asked once more with more room if the first was cut before its first word.
+
         Raises:
             BudgetRefused: a limit of the budget stands in the way.
             ContextOverflow: not even the last turn alone leaves room for the text.
             ModelError: no usable reply came.
         """
-        self.notice(question)
-        window = replace(self._extended(), reply_tokens=sampling.reply_tokens).shortened(self.meter)
-        return self._call(window, sampling, "summary").text.strip()
+        try:
+            said, finish = self._summary(question, sampling)
+            if not said and finish is Finish.LENGTH:
+                larger = replace(sampling, reply_tokens=sampling.reply_tokens * LARGER_SUMMARY)
+                said, finish = self._summary(question, larger)
+        except (ContextOverflow, BudgetRefused) as error:
+            self._journal.append("summary_missing", reason=str(error))
+            raise
+        if not said:
+            self._journal.append("summary_missing", reason=f"an empty reply ({finish.value})")
+        return said
 
-    def _extended(self) -> ContextWindow:
-        if self._reply is None and not self._notice:
+    def _summary(self, question: str, sampling: Sampling) -> tuple[str, Finish]:
+        def window() -> ContextWindow:
+            room = min(sampling.reply_tokens, self._window.limit_tokens // 2)
+            asked = self._extended(f"{self._notice}\n\n{question}".strip())
+            return replace(asked, reply_tokens=room).shortened(self.meter)
+
+        reply = self._call_fitting(window, sampling, "summary")[1]
+        return reply.text.strip(), reply.finish
+
+    # The window
+
+    def _fitted(self) -> ContextWindow:
+        """The window with the turn at hand; its old observations masked if it is too long otherwise."""
+        window = self._extended(self._notice)
+        if not window.overflows(self.meter):
+            return window
+        window, turns = window.masked(self.meter)
+        if turns:
+            own = len(self._window.turns)
+            self._window = replace(window, prefix=self._window.prefix, turns=window.turns[:own]).measured()
+            self._journal.append("masked", turns=turns, tokens=window.tokens(self.meter))
+        return window
+
+    def _extended(self, notice: str) -> ContextWindow:
+        if self._reply is not None:
+            return self._window.append(self._turn(self._reply, sound_text(notice)))
+        if not notice or not self._window.prefix:
             return self._window
-        return self._window.append(self._turn())
+        *before, last = self._window.prefix
+        # A second message of the user's in a row is one that some chat templates refuse.
+        merged = replace(last, text=f"{last.text}\n\n{sound_text(notice)}")
+        return replace(self._window, prefix=(*before, merged), known_size=None)
 
-    def _turn(self) -> Turn:
-        spoken = (self._protocol.spoken(self._reply),) if self._reply is not None else ()
-        return spoken + self._protocol.heard(self._observations, self._notice)
+    def _turn(self, reply: Reply, notice: str) -> Turn:
+        spoken = self._protocol.spoken(reply)
+        text = sound_text(spoken.text)
+        if not text.strip() and not spoken.calls:
+            text = EMPTY_REPLY
+        spoken = replace(spoken, text=text)
+        heard = _answers(spoken, self._observations)
+        if not heard and not notice:
+            notice = GO_ON
+        short = [replace(observation, text=brief(observation.text)) for observation in heard]
+        return Turn(
+            (spoken, *self._protocol.heard(heard, notice)),
+            (spoken, *self._protocol.heard(short, brief(notice))),
+            reply.usage.reply_tokens,
+        )
+
+    def _learn_limit(self, refusal: ContextOverflow, window: ContextWindow) -> None:
+        """Take what the server says that it holds; if it says nothing, less than what it refused.
+
+        A guess holds for this window alone until there is a second one: services that are busy may call a
+        request too large that they would take later.
+        """
+        limit = window.limit_tokens
+        held = refusal.context_tokens
+        if held is None:
+            held = int((window.tokens(self.meter) + window.reply_tokens) * REFUSED_SHARE)
+        if refusal.prompt_tokens is None:
+            self.meter = self.meter.refused()
+        else:
+            told = Usage(refusal.prompt_tokens)
+            self.meter = self.meter.learn(window.size, told, opening=not window.turns)
+        if held >= limit:
+            return
+        held = max(held, LEAST_WINDOW_TOKENS)
+        if refusal.context_tokens is not None or self._guessed:
+            self._held_tokens = held
+        self._guessed = self._guessed or refusal.context_tokens is None
+        self._journal.append("window_narrowed", tokens=held, before=limit)
+        self._window = _narrowed(self._window, held)
+
+    # Calls
+
+    def _call_fitting(
+        self, window_now: Callable[[], ContextWindow], sampling: Sampling, purpose: str
+    ) -> tuple[ContextWindow, Reply]:
+        """Call with the window; with a smaller one if the server calls it too long and it can be smaller."""
+        window = window_now()
+        while True:
+            try:
+                return window, self._call(window, sampling, purpose)
+            except ContextOverflow:
+                smaller = window_now()
+                if smaller.size.weight >= window.size.weight:
+                    raise
+                window = smaller
 
     def _call(self, window: ContextWindow, sampling: Sampling, purpose: str) -> Reply:
+        reply_tokens = min(sampling.reply_tokens, window.reply_tokens)
+        sampling = replace(sampling, reply_tokens=reply_tokens)
         request = Request(window.messages, sampling, window.tools, window.json_schema)
         prompt_tokens = window.tokens(self.meter)
         if window.overflows(self.meter):
@@ -121,40 +252,36 @@ class Conversation:
                 f"{prompt_tokens} prompt and {window.reply_tokens} reply tokens do not fit into "
                 f"{window.limit_tokens}"
             )
-        elapsed = self._clock() - self._started
-        if spent := self.budget.refuses(prompt_tokens, sampling.reply_tokens, elapsed):
-            raise BudgetRefused(spent)
-        self._journal.append(
-            "request", purpose=purpose, estimated_tokens=prompt_tokens, **self._named(request)
-        )
+        self._demand_budget(prompt_tokens, reply_tokens, 0.0)
+        self._requests.write(request, purpose, prompt_tokens)
         self._journal.sync()
+        self._prompt_tokens, self._reply_tokens = prompt_tokens, reply_tokens
         try:
-            reply = self._processor.ask(request)
+            reply = self._distinct(self._processor.ask(request))
         except ModelError as error:
-            self.budget = self.budget.settle(Usage())
-            if isinstance(error, ContextOverflow):
-                self.meter = self.meter.refused()
+            self._settle_failure(error)
             self._journal.append("model_error", error=type(error).__name__, text=error.message)
+            if isinstance(error, ContextOverflow):
+                self._learn_limit(error, window)
             raise
-        self.budget = self.budget.settle(reply.usage)
-        self.meter = self.meter.learn(request.messages, request.tools, reply.usage)
+        self._settle(reply)
+        self.meter = self.meter.learn(window.size, reply.usage, opening=not window.turns)
         self._journal_reply(reply)
         return reply
 
-    def _named(self, request: Request) -> dict[str, object]:
-        """The request as digests: each message is kept once, however often it is sent."""
-        digests = []
-        for message in request.messages:
-            if message not in self._kept:
-                self._kept[message] = self._journal.keep(json.dumps(asdict(message), ensure_ascii=False))
-            digests.append(self._kept[message])
-        tools = (
-            self._journal.keep(json.dumps([asdict(tool) for tool in request.tools])) if request.tools else ""
-        )
-        named: dict[str, object] = {"messages": digests, "tools": tools, "sampling": asdict(request.sampling)}
-        if request.json_schema is not None:
-            named["json_schema"] = self._journal.keep(json.dumps(request.json_schema))
-        return named
+    def _distinct(self, reply: Reply) -> Reply:
+        """With an id for each call that is the window's only one, and a name that servers take back."""
+        calls = []
+        for call in reply.calls:
+            call_id = told = sound_text(call.call_id) or "call"
+            number = 1
+            while call_id in self._call_ids:
+                number += 1
+                call_id = f"{told}_{number}"
+            self._call_ids.add(call_id)
+            name = _UNFIT.sub("_", call.name)[:NAME_CHARACTERS] or "unknown"
+            calls.append(replace(call, call_id=call_id, name=name))
+        return replace(reply, calls=tuple(calls))
 
     def _journal_reply(self, reply: Reply) -> None:
         self._journal.append(
@@ -167,3 +294,55 @@ class Conversation:
             seconds=round(reply.seconds, 3),
         )
         self._journal.sync()
+
+    # The budget
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._started
+
+    def _demand_budget(self, prompt_tokens: int, reply_tokens: int, wait_seconds: float) -> None:
+        refusal = self.budget.refuses(prompt_tokens, reply_tokens, self._elapsed() + wait_seconds)
+        if refusal is not None:
+            self._journal.append("budget_refused", spent=refusal.spent.value, scope=refusal.scope.value)
+            raise BudgetRefused(refusal)
+
+    def _count_retry(self, error: ModelError, wait_seconds: float) -> None:
+        """A try of the call at hand failed and another one is due: a call of its own, if it may be made."""
+        self._settle_failure(error)
+        self._demand_budget(self._prompt_tokens, self._reply_tokens, wait_seconds)
+
+    def _settle(self, reply: Reply) -> None:
+        assumed_tokens = 0
+        if not reply.usage.total_tokens:
+            assumed_tokens = self._prompt_tokens + self.meter.tokens(_reply_size(reply))
+        self.budget = self.budget.settle(reply.usage, assumed_tokens)
+
+    def _settle_failure(self, error: ModelError) -> None:
+        self.budget = self.budget.settle(Usage(), 0 if isinstance(error, UNWORKED) else self._prompt_tokens)
+
+
+def _narrowed(window: ContextWindow, held_tokens: int | None) -> ContextWindow:
+    """No larger than the server is known to hold; the reply gets half of that at most."""
+    if held_tokens is None or window.limit_tokens <= held_tokens:
+        return window
+    reply_tokens = min(window.reply_tokens, held_tokens // 2)
+    return replace(window, limit_tokens=held_tokens, reply_tokens=reply_tokens)
+
+
+def _reply_size(reply: Reply) -> Size:
+    return size_of((Message(Role.ASSISTANT, reply.text, reply.calls),))
+
+
+def _answers(spoken: Message, observations: list[Observation]) -> list[Observation]:
+    """One answer for each call and none for any other, so that no server refuses the next request."""
+    open_ids = {call.call_id for call in spoken.calls}
+    answers = []
+    for observation in observations:
+        text = sound_text(observation.text)
+        call_id = observation.call_id if observation.call_id in open_ids else None
+        open_ids.discard(call_id or "")
+        answers.append(
+            replace(observation, text=text if text.strip() else EMPTY_OBSERVATION, call_id=call_id)
+        )
+    missing = (call.call_id for call in spoken.calls if call.call_id in open_ids)
+    return answers + [Observation(NOT_CARRIED_OUT, ok=False, call_id=call_id) for call_id in missing]

@@ -96,7 +96,23 @@ class ModelSilent(ModelError):
 
 
 class ContextOverflow(ModelError):
-    """The request is longer than the server's context window."""
+    """The request is longer than the server's context window.
+
+    Args:
+        context_tokens: What the server says that it holds, if it does.
+        prompt_tokens: The request's size by the server's own count, if it says that.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        context_tokens: int | None = None,
+        prompt_tokens: int | None = None,
+    ) -> None:
+        super().__init__(message, next_step)
+        self.context_tokens = context_tokens
+        self.prompt_tokens = prompt_tokens
 
 
 class WeightsError(ModelError):

@@ -8,6 +8,10 @@ from enum import StrEnum
 from lmac.program import Instruction, Program
 from lmac.revision import Revision, revise
 
+PROGRESS_KEPT = 3
+"""Windows of an instruction whose summaries the next one is told; older ones have been read by those."""
+PROGRESS_RULE = "\n---\n"
+
 
 class InstructionEnd(StrEnum):
     """How an instruction was left."""
@@ -70,8 +74,10 @@ class InstructionRegistry:
         )
 
     def restart(self, progress: str) -> InstructionRegistry:
-        """Count one more window spent on the current instruction, and keep what it learnt."""
-        return replace(self, attempts=self.attempts + 1, progress=progress)
+        """Count one more window spent on the current instruction, and keep what the last ones learnt."""
+        known = [said for said in self.progress.split(PROGRESS_RULE) if said and said != progress]
+        kept = [*known[1 - PROGRESS_KEPT :], progress]
+        return replace(self, attempts=self.attempts + 1, progress=PROGRESS_RULE.join(kept))
 
     def revised(self, revision: Revision) -> InstructionRegistry:
         """Go on with a revised program; a current instruction that gave way leaves nothing of its attempts.

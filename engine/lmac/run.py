@@ -32,6 +32,7 @@ from lmac.journal import Journal, Listener
 from lmac.ledger import ledger
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
+from lmac.models.server_facts import sized
 from lmac.processor import Processor
 from lmac.program import Program, Task
 from lmac.prompts import Prompts, shipped_prompts
@@ -69,6 +70,13 @@ class RunOrder:
     """One call without the machine: the baseline."""
     program: Program | None = None
     """The user's own, in place of the model's; `program_file.load_program` reads one."""
+
+    def __post_init__(self) -> None:
+        if self.config.budget.names_money and self.profile.prices is None:
+            raise ConfigError(
+                f"the budget names money, and model profile {self.profile.name} names no prices",
+                "give the profile `prices`, or take the limit of money out",
+            )
 
 
 def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
@@ -162,7 +170,12 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
         processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
         try:
             with _typed(progress):
-                _run_machine(order, journal, processor, sandbox.workspace, progress)
+                profile = sized(order.profile, processor.fetch, processor.base_url)
+                if profile != order.profile:
+                    sizes = {"context_tokens": profile.context_tokens, "reply_tokens": profile.reply_tokens}
+                    journal.append("server_sizes", **sizes)
+                known = replace(order, profile=profile)
+                _run_machine(known, journal, processor, sandbox.workspace, progress)
         finally:
             _deliver(order, journal, sandbox, progress)
 
@@ -172,7 +185,7 @@ def _run_machine(
 ) -> None:
     setting = _setting(order)
     protocol = action_protocol(order.profile.protocol)
-    conversation = Conversation(processor, protocol, journal, Budget(order.config.budget))
+    conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
     if order.single_shot:
         progress.outcome, progress.checks = run_single_shot(
@@ -187,6 +200,12 @@ def _run_machine(
         progress.checks = unit.report_at_hand
 
 
+def _budget(order: RunOrder) -> Budget:
+    """What the order allows, at its profile's prices."""
+    prices = order.profile.prices
+    return Budget(order.config.budget, prices.cost if prices else None)
+
+
 def _setting(order: RunOrder) -> Setting:
     sampling = order.profile.sampling()
     if order.config.seed is not None:
@@ -196,9 +215,10 @@ def _setting(order: RunOrder) -> Setting:
         prompts=order.prompts,
         limits=order.config.machine,
         most_instructions=order.config.most_instructions,
-        context_tokens=order.profile.context_tokens,
+        context_tokens=order.profile.window_tokens,
         sampling=sampling,
         program_form=program_form(order.profile),
+        summary_tokens=order.profile.summary_tokens,
         opening_file_characters=order.config.opening_file_characters,
         program=order.program,
         map_characters=order.config.map_characters,
@@ -271,12 +291,14 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
         cost=order.profile.prices.cost(usage) if order.profile.prices else None,
         seconds=round(time.monotonic() - progress.started, 1),
         requirements=ledger(registry, progress.checks) if registry else (),
+        assumed_tokens=conversation.budget.run.assumed_tokens if conversation else 0,
     )
 
 
 def _next_step(order: RunOrder, progress: _Progress) -> str:
     if progress.outcome is Outcome.WINDOW_TOO_SMALL:
-        window = f"the task does not fit into the model's window of {order.profile.context_tokens} tokens"
+        size = f" of {tokens} tokens" if (tokens := order.profile.context_tokens) else ""
+        window = f"the task does not fit into the model's window{size}"
         return f"{window}: shorten it, or take a profile with a larger window"
     log = order.folder / SERVER_LOG_NAME
     if progress.outcome is Outcome.MODEL_FAILED and log.exists():

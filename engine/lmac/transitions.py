@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lmac.budget import Spent
+from lmac.budget import Scope, Spent
 from lmac.evaluation import Report
 from lmac.messages import Action
 from lmac.program import Program, Requirement
@@ -114,6 +114,8 @@ class MachineState:
     """The model asked for a report, whether or not the store changed."""
     report: Report | None = None
     budget_spent: Spent | None = None
+    budget_scope: Scope = Scope.RUN
+    """Whose limit it is; an instruction's ends the instruction alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +213,10 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
         return _bootstrap(state, limits)
     if state.registry.finished:
         return Halt(_outcome(state.registry))
-    if state.budget_spent is not None:
+    if state.budget_spent is not None and state.budget_scope is Scope.RUN:
         return Halt(Outcome.BUDGET_SPENT)
+    if state.budget_spent is not None:
+        return _given_up(limits)
     if not state.window_open:
         return OpenWindow()
     if state.pending:
@@ -268,6 +272,10 @@ def _finish(state: MachineState) -> Decision:
 def _next_attempt(registry: InstructionRegistry, limits: MachineLimits, reason: str) -> Decision:
     if registry.attempts + 1 < limits.attempts:
         return Restart(reason)
+    return _given_up(limits)
+
+
+def _given_up(limits: MachineLimits) -> Decision:
     if limits.on_given_up is OnGivenUp.STOP:
         return Halt(Outcome.INSTRUCTION_GIVEN_UP)
     return Advance(InstructionEnd.GIVEN_UP)

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench import boxes, image, runs, startup, store, throughput, verdict
+from bench import boxes, image, runs, startup, store, throughput, turns, verdict
 from bench.figures import FIGURES, Figure, Measured
 
-GROUPS = (startup, store, boxes, verdict, throughput, image, runs)
+GROUPS = (startup, store, turns, boxes, verdict, throughput, image, runs)
 """In the order of measuring; importing a group enters its figures."""
 
 RESULTS = Path("build") / "bench.json"

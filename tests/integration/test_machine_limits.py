@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lmac.errors import ConfigError
 from lmac.report.result import RunResult
 from lmac.run import RunOrder, execute
 from lmac.transitions import Outcome
@@ -56,7 +57,7 @@ def test_a_window_that_fills_up_is_opened_again_with_a_summary_of_the_progress(
     tmp_path: Path, image_id: str
 ) -> None:
     chatter = "The module doubles numbers by multiplication. " * 55
-    script = [ONE_STEP, *(Says(f"{number}. {chatter}") for number in range(3)), wrote(GREEN_FILES), DONE]
+    script = [ONE_STEP, *(Says(f"{number}. {chatter}") for number in range(4)), wrote(GREEN_FILES), DONE]
     order, result, server = _run(
         tmp_path,
         image_id,
@@ -87,6 +88,26 @@ def test_a_server_that_calls_the_request_too_long_gets_a_shorter_one(tmp_path: P
     assert events(order.folder, "restart")[0].data["reason"] == "the window is full"
     assert result.exit_code == 0
     assert delivered(order.folder) == GREEN_FILES
+
+
+def test_a_profile_may_leave_its_sizes_to_the_server(tmp_path: Path, image_id: str) -> None:
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:
+        server.tells["/props"] = {"default_generation_settings": {"n_ctx": 16_384}}
+        order = scripted_order(tmp_path, server, image_id, context_tokens=None, reply_tokens=None)
+        result = execute(order)
+
+    assert result.exit_code == 0
+    assert {body["max_tokens"] for body in server.turns} == {4096}
+    assert events(order.folder, "server_sizes")[0].data == {"context_tokens": 16_384, "reply_tokens": 4096}
+
+
+def test_a_server_that_tells_no_size_ends_the_run_with_what_to_do(tmp_path: Path, image_id: str) -> None:
+    _, result, server = _run(tmp_path, image_id, [], context_tokens=None)
+
+    assert result.outcome is Outcome.MODEL_FAILED
+    assert "does not tell how long its context is" in result.error
+    assert "write `context_tokens`" in result.next_step
+    assert server.requests == []
 
 
 # Turns, attempts, budget
@@ -161,6 +182,39 @@ def test_a_budget_that_is_spent_ends_the_run_with_exit_code_3_and_its_files(
         assert result.usage.total_tokens <= tokens
     assert delivered(order.folder).keys() == RED_FILES.keys()
     assert leftovers(engine, order.folder.name) == 0
+
+
+def test_an_instruction_that_spends_its_budget_is_given_up_and_the_next_one_goes_on(
+    tmp_path: Path, image_id: str
+) -> None:
+    budget = {"instruction": {"calls": 3}}
+    order, result, server = _run(
+        tmp_path, image_id, _always_red, config={"budget": budget, "machine": {"turns": 50}}
+    )
+
+    assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
+    assert [event.data["end"] for event in events(order.folder, "instruction_end")] == [
+        "given up",
+        "completed",
+    ]
+    refused = [event.data for event in events(order.folder, "budget_refused")]
+    assert refused[0] == {"spent": "calls", "scope": "instruction"}
+    assert "halving.py" in delivered(order.folder)
+    assert server.refused == []
+
+
+def test_a_budget_of_money_needs_prices_and_is_kept(tmp_path: Path, image_id: str) -> None:
+    config = {"budget": {"money": 0.02}}
+    with pytest.raises(ConfigError, match="names no prices"):
+        _run(tmp_path, image_id, [], config=config)
+    order, result, _ = _run(
+        tmp_path, image_id, _always_red, config=config, prices={"prompt": 1.0, "reply": 8.0}
+    )
+
+    assert result.outcome is Outcome.BUDGET_SPENT
+    assert result.cost is not None
+    assert 0.005 < result.cost <= 0.02
+    assert report_of(order.folder)["cost"] == result.cost
 
 
 def test_a_model_that_never_gives_a_program_carries_out_the_task_as_its_only_instruction(

@@ -31,7 +31,6 @@ from lmac.journal import Event, Journal, read_journal
 from lmac.ledger import RequirementState, ledger
 from lmac.messages import Finish, Reply, Request, Role, Sampling, ToolCall
 from lmac.processor.actions import ProtocolName
-from lmac.processor.completion import request_messages
 from lmac.processor.recorded import RecordedProcessor
 from lmac.program import Instruction, Program, ProgramForm, Requirement, Task
 from lmac.prompts import shipped_prompts
@@ -42,7 +41,8 @@ from lmac.tools import Workspace
 from lmac.transitions import MachineLimits, Outcome
 from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot
 from memory_keeper import MemoryKeeper
-from scripted_server import _order_fault
+from strict_processor import body_of
+from strict_requests import request_fault
 
 PROSE = Task("Write a.py, which doubles numbers, and b.py, which halves them, with tests.", "t")
 NUMBERED = Task("Write a.py and b.py.\n\n1. a.py: double(n) doubles.\n2. b.py: half(n) halves.\n", "t")
@@ -557,7 +557,7 @@ class Wild(RecordedProcessor):
         self._endless = cycle(replies)
 
     def ask(self, request: Request) -> Reply:
-        assert _order_fault(request_messages(request)) == ""
+        assert request_fault(body_of(request)) == ""
         reply = next(self._endless)
         if isinstance(reply, ModelError):
             raise reply

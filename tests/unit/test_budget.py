@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac.budget import Budget, BudgetLimits, Spent
+from lmac.budget import Budget, BudgetLimits, InstructionBudget, Refusal, Scope, Spending, Spent
 from lmac.messages import Usage
+from lmac.models.profile import Prices
 
 COUNTS = st.integers(0, 1000)
+PRICES = Prices(prompt=1.0, cached_prompt=0.1, reply=10.0)
 
 
 def test_without_limits_every_call_may_be_made() -> None:
-    assert Budget(BudgetLimits(), Usage(10**9, 10**9), 10**6).refuses(10**9, 10**9, 1e9) is None
+    spent = Spending(Usage(10**9, 10**9), calls=10**6)
+
+    assert Budget(BudgetLimits(), run=spent, instruction=spent).refuses(10**9, 10**9, 1e9) is None
 
 
 @pytest.mark.parametrize(
     ("limits", "spent"),
     [
-        (BudgetLimits(calls=3), Spent.CALLS),
-        (BudgetLimits(wall_seconds=60), Spent.WALL_SECONDS),
-        (BudgetLimits(tokens=129), Spent.TOKENS),
+        ({"calls": 3}, Spent.CALLS),
+        ({"wall_seconds": 60}, Spent.WALL_SECONDS),
+        ({"tokens": 129}, Spent.TOKENS),
+        ({"money": 0.000_6}, Spent.MONEY),
     ],
 )
-def test_the_limit_that_stands_in_the_way_is_named(limits: BudgetLimits, spent: Spent) -> None:
-    assert Budget(limits, Usage(50, 50), calls=3).refuses(20, 10, elapsed_seconds=60) is spent
+@pytest.mark.parametrize("scope", Scope)
+def test_the_limit_that_stands_in_the_way_is_named(
+    limits: dict[str, Any], spent: Spent, scope: Scope
+) -> None:
+    of_run, of_instruction = BudgetLimits(**limits), BudgetLimits(instruction=InstructionBudget(**limits))
+    own = of_run if scope is Scope.RUN else of_instruction
+    spending = Spending(Usage(50, 50), calls=3)
+    budget = Budget(own, PRICES.cost, run=spending, instruction=spending)
+
+    assert budget.refuses(20, 10, elapsed_seconds=60) == Refusal(spent, scope)
 
 
 def test_a_call_that_just_fits_may_be_made() -> None:
-    budget = Budget(BudgetLimits(tokens=130, wall_seconds=60, calls=4), Usage(50, 50), calls=3)
+    limits = BudgetLimits(tokens=130, wall_seconds=60, calls=4, money=0.000_671)
+    budget = Budget(limits, PRICES.cost, Spending(Usage(50, 50), calls=3))
 
     assert budget.refuses(20, 10, elapsed_seconds=59.9) is None
 
@@ -46,13 +61,50 @@ def test_what_was_reserved_never_passes_the_limit(calls: list[tuple[int, int]], 
     assert budget.usage.total_tokens <= tokens
 
 
+@given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS)), st.floats(0, 0.01))
+def test_no_money_is_spent_beyond_its_limit(calls: list[tuple[int, int, int]], money: float) -> None:
+    budget = Budget(BudgetLimits(money=money), PRICES.cost)
+    for prompt_tokens, reply_tokens, cached in calls:
+        if budget.refuses(prompt_tokens, reply_tokens, 0.0) is None:
+            budget = budget.settle(Usage(prompt_tokens, reply_tokens, min(cached, prompt_tokens)))
+
+    assert PRICES.cost(budget.usage) <= money
+
+
 def test_settling_counts_tokens_and_calls() -> None:
     budget = Budget(BudgetLimits()).settle(Usage(5, 3, 2)).settle(Usage())
 
     assert (budget.usage, budget.calls) == (Usage(5, 3, 2), 2)
 
 
+def test_what_a_failed_call_may_have_cost_counts_against_the_limit_and_is_no_usage() -> None:
+    budget = Budget(BudgetLimits(tokens=1000)).settle(Usage(), assumed_tokens=900)
+
+    assert budget.usage == Usage()
+    assert budget.refuses(90, 20, 0.0) == Refusal(Spent.TOKENS, Scope.RUN)
+
+
+def test_each_instruction_has_a_share_of_its_own_and_the_run_counts_them_all() -> None:
+    limits = BudgetLimits(calls=3, instruction=InstructionBudget(calls=2, wall_seconds=10))
+    budget = Budget(limits).begin_instruction(0.0).settle(Usage()).settle(Usage())
+
+    assert budget.refuses(1, 1, 5.0) == Refusal(Spent.CALLS, Scope.INSTRUCTION)
+    following = budget.begin_instruction(5.0)
+    assert following.refuses(1, 1, 14.9) is None
+    assert following.refuses(1, 1, 15.0) == Refusal(Spent.WALL_SECONDS, Scope.INSTRUCTION)
+    assert following.settle(Usage()).refuses(1, 1, 5.0) == Refusal(Spent.CALLS, Scope.RUN)
+
+
+def test_the_program_is_no_instruction_s_cost() -> None:
+    limits = BudgetLimits(instruction=InstructionBudget(calls=0))
+
+    assert Budget(limits).refuses(1, 1, 0.0) is None
+
+
 @pytest.mark.parametrize("value", [-1, math.nan, -math.inf])
-def test_a_limit_that_could_never_be_met_is_refused(value: float) -> None:
+@pytest.mark.parametrize("limits", [BudgetLimits, InstructionBudget])
+def test_a_limit_that_could_never_be_met_is_refused(
+    limits: type[BudgetLimits] | type[InstructionBudget], value: float
+) -> None:
     with pytest.raises(ValueError, match="wall_seconds"):
-        BudgetLimits(wall_seconds=value)
+        limits(wall_seconds=value)

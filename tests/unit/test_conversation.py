@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lmac.budget import Budget, BudgetLimits, Spent
-from lmac.context import ContextWindow
+from lmac.budget import Budget, BudgetLimits, InstructionBudget, Scope, Spent
+from lmac.context import ContextWindow, TokenMeter, size_of
 from lmac.conversation import BudgetRefused, Conversation
-from lmac.errors import ContextOverflow, ModelSilent
-from lmac.journal import BLOBS_NAME, Event, Journal, read_blob, read_journal
+from lmac.errors import ContextOverflow, ModelBusy, ModelSilent
+from lmac.journal import BLOBS_NAME, Journal, read_blob, read_journal
 from lmac.messages import (
     Finish,
     Message,
@@ -27,11 +26,12 @@ from lmac.messages import (
     ToolSpec,
     Usage,
 )
-from lmac.processor import Processor
+from lmac.processor import Processor, RetryWatcher
 from lmac.processor.actions import ActionProtocol
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.recorded import RecordedProcessor
+from lmac.request_log import read_requests
 
 SAMPLING = Sampling(0.2, 50, seed=1)
 PREFIX = (Message(Role.SYSTEM, "You write."), Message(Role.USER, "Write it."))
@@ -104,32 +104,11 @@ def test_a_message_is_kept_once_however_often_it_is_sent(journal: Journal, tmp_p
     kept = [path for path in (tmp_path / BLOBS_NAME).rglob("*") if path.is_file()]
     requests = [event for event in read_journal(tmp_path) if event.kind == "request"]
 
-    assert len(requests[-1].data["messages"]) == len(PREFIX) + 8
-    # System, user, the reply as a message, its text, and the notice.
-    assert len(kept) == 5
-
-
-def rebuilt(folder: Path, event: Event) -> Request:
-    """The request that an event names, from the run's folder alone."""
-
-    def blob(digest: str) -> Any:
-        return json.loads(read_blob(folder, digest))
-
-    messages = [blob(digest) for digest in event.data["messages"]]
-    return Request(
-        tuple(
-            Message(
-                Role(fields["role"]),
-                fields["text"],
-                tuple(ToolCall(**call) for call in fields["calls"]),
-                fields["call_id"],
-            )
-            for fields in messages
-        ),
-        Sampling(**event.data["sampling"]),
-        tuple(ToolSpec(**tool) for tool in blob(event.data["tools"])) if event.data["tools"] else (),
-        blob(event.data["json_schema"]) if "json_schema" in event.data else None,
-    )
+    assert [len(event.data["messages"]) for event in requests] == [2, 2, 2, 2, 2]
+    assert [event.data["kept"] for event in requests] == [0, 2, 4, 6, 8]
+    assert [event.data["after"] for event in requests] == [None, 0, 2, 4, 6]
+    # System, user, the reply's text, and the notice.
+    assert len(kept) == 4
 
 
 def test_every_request_can_be_rebuilt_from_the_journal(journal: Journal, tmp_path: Path) -> None:
@@ -153,9 +132,8 @@ def test_every_request_can_be_rebuilt_from_the_journal(journal: Journal, tmp_pat
     conversation.ask(SAMPLING)
     conversation.hear(Observation("a file", ok=True, call_id="c1"))
     conversation.ask(SAMPLING)
-    requests = [event for event in read_journal(tmp_path) if event.kind == "request"]
 
-    assert [rebuilt(tmp_path, event) for event in requests] == processor.requests
+    assert [request for _, request in read_requests(tmp_path)] == processor.requests
 
 
 def test_a_reply_can_be_rebuilt_from_the_journal(journal: Journal, tmp_path: Path) -> None:
@@ -184,7 +162,7 @@ def test_what_was_heard_before_a_failed_call_is_not_lost(journal: Journal) -> No
     conversation.ask(SAMPLING)
 
     assert processor.requests[0].messages == processor.requests[1].messages
-    assert processor.requests[1].messages[-1] == Message(Role.USER, "remember this")
+    assert processor.requests[1].messages[-1] == Message(Role.USER, "Write it.\n\nremember this")
 
 
 def test_a_refusal_of_the_budget_makes_no_call(journal: Journal, tmp_path: Path) -> None:
@@ -195,7 +173,8 @@ def test_a_refusal_of_the_budget_makes_no_call(journal: Journal, tmp_path: Path)
 
     assert refusal.value.spent is Spent.CALLS
     assert processor.requests == []
-    assert kinds(tmp_path) == []
+    assert refusal.value.scope is Scope.RUN
+    assert kinds(tmp_path) == ["budget_refused"]
     assert conversation.budget.calls == 0
 
 
@@ -230,36 +209,223 @@ def test_a_server_that_calls_a_request_too_long_makes_the_meter_more_careful(jou
     with pytest.raises(ContextOverflow):
         conversation.ask(SAMPLING)
 
-    assert conversation.meter.tokens(PREFIX) > before.tokens(PREFIX)
+    assert conversation.meter.tokens(size_of(PREFIX)) > before.tokens(size_of(PREFIX))
     assert conversation.budget.calls == 1
 
 
 def test_a_summary_leaves_out_the_oldest_turns_and_fits(journal: Journal) -> None:
-    processor = RecordedProcessor([HELLO, HELLO, HELLO, Reply("  all of it\n", Finish.STOP)])
-    conversation = opened(journal, processor)
-    for text in ("first", "second", "third"):
+    long = Reply("first" + " x" * 500, Finish.STOP, Usage(100, 500))
+    processor = RecordedProcessor([long, long, HELLO, Reply("  all of it\n", Finish.STOP)])
+    conversation = opened(journal, processor, limit_tokens=2000)
+    for text in ("one", "two", "three"):
         conversation.ask(SAMPLING)
         conversation.hear(Observation(text + " x" * 480, ok=True))
 
-    assert conversation.overflows()
-    assert conversation.summarize("Sum up.", Sampling(0.2, 30)) == "all of it"
+    assert conversation.summarize("Sum up.", Sampling(0.2, 900)) == "all of it"
     sent = processor.requests[-1]
-    texts = [message.text.split(" ")[0] for message in sent.messages]
     assert sent.messages[: len(PREFIX)] == PREFIX
-    assert "first" not in texts
+    assert len(sent.messages) < len(PREFIX) + 6
     assert sent.messages[-1].text.endswith("Sum up.")
-    assert sent.sampling.reply_tokens == 30
+    assert sent.sampling.reply_tokens == 900
 
 
-def test_a_summary_that_cannot_fit_makes_no_call(journal: Journal) -> None:
-    processor = RecordedProcessor([HELLO, HELLO])
+def test_a_summary_that_cannot_fit_makes_no_call(journal: Journal, tmp_path: Path) -> None:
+    processor = RecordedProcessor([Reply("x" * 5000, Finish.STOP)])
     conversation = opened(journal, processor)
     conversation.ask(SAMPLING)
-    conversation.hear(Observation("x" * 5000, ok=True))
     with pytest.raises(ContextOverflow):
         conversation.summarize("Sum up.", Sampling(0.2, 30))
 
     assert len(processor.requests) == 1
+    assert kinds(tmp_path)[-1] == "summary_missing"
+
+
+def test_a_summary_cut_before_its_first_word_is_asked_for_once_more_with_more_room(
+    journal: Journal, tmp_path: Path
+) -> None:
+    reasoned = Reply("", Finish.LENGTH, Usage(100, 30))
+    processor = RecordedProcessor([HELLO, reasoned, Reply("done", Finish.STOP), reasoned, reasoned])
+    conversation = opened(journal, processor)
+    conversation.ask(SAMPLING)
+
+    assert conversation.summarize("Sum up.", Sampling(0.2, 30)) == "done"
+    assert [request.sampling.reply_tokens for request in processor.requests[1:]] == [30, 120]
+    assert conversation.summarize("Sum up.", Sampling(0.2, 30)) == ""
+    missing = list(read_journal(tmp_path))[-1]
+    assert (missing.kind, missing.data["reason"]) == ("summary_missing", "an empty reply (length)")
+
+
+# Masking
+
+
+def report(number: int) -> Observation:
+    return Observation(f"report {number}:\n" + "it failed again\n" * 40, ok=True)
+
+
+def test_old_observations_are_masked_before_the_window_overflows(journal: Journal, tmp_path: Path) -> None:
+    processor = RecordedProcessor([Reply("hello", Finish.STOP)] * 12)
+    conversation = opened(journal, processor, limit_tokens=2000)
+    for number in range(12):
+        assert not conversation.overflows()
+        conversation.ask(SAMPLING)
+        conversation.hear(report(number))
+    masked = [event for event in read_journal(tmp_path) if event.kind == "masked"]
+    last = processor.requests[-1].messages
+
+    assert 1 <= len(masked) <= 4, "in batches, not one observation a turn"
+    assert all(event.data["turns"] > 1 for event in masked)
+    assert last[3].text == "report 0: [older: 40 more lines were left out to make room]"
+    assert last[-1].text == report(10).text.strip() or last[-1].text == report(10).text
+
+
+def test_what_was_masked_stays_so_and_only_masking_changes_what_was_sent(journal: Journal) -> None:
+    processor = RecordedProcessor([Reply("hello", Finish.STOP)] * 12)
+    conversation = opened(journal, processor, limit_tokens=2000)
+    for number in range(12):
+        conversation.ask(SAMPLING)
+        conversation.hear(report(number))
+    sent = [request.messages for request in processor.requests]
+    changed = [now[: len(before)] != before for before, now in pairwise(sent)]
+
+    assert 1 <= sum(changed) <= 4
+    for before, now in pairwise(sent):
+        for one, other in zip(before, now, strict=False):
+            assert one == other or len(other.text) < len(one.text)
+
+
+# What servers say of their size
+
+
+def narrowed(folder: Path) -> list[int]:
+    return [event.data["tokens"] for event in read_journal(folder) if event.kind == "window_narrowed"]
+
+
+def test_a_server_that_tells_its_size_is_believed_from_then_on(journal: Journal, tmp_path: Path) -> None:
+    too_long = ContextOverflow("too long", context_tokens=900, prompt_tokens=880)
+    processor = RecordedProcessor([*[Reply("hello", Finish.STOP)] * 4, too_long, HELLO, HELLO])
+    conversation = opened(journal, processor, limit_tokens=4000)
+    for number in range(5):
+        conversation.ask(SAMPLING)
+        conversation.hear(report(number))
+
+    assert len(processor.requests) == 6, "the fifth call was made again, masked, within one ask"
+    assert len(processor.requests[5].messages) == len(processor.requests[4].messages)
+    assert narrowed(tmp_path) == [900]
+    conversation.open(ContextWindow(PREFIX, limit_tokens=4000, reply_tokens=3000))
+    conversation.notice("word " * 700)
+    assert conversation.overflows(), "the next window is no larger"
+    conversation.open(ContextWindow(PREFIX, limit_tokens=4000, reply_tokens=3000))
+    conversation.ask(Sampling(0.2, 3000))
+    assert processor.requests[-1].sampling.reply_tokens == 450, "and the reply leaves room in it"
+
+
+def test_a_server_that_does_not_tell_is_taken_for_smaller_than_what_it_refused(
+    journal: Journal, tmp_path: Path
+) -> None:
+    conversation = opened(journal, RecordedProcessor([ContextOverflow("too long")] * 3), limit_tokens=8000)
+    for overflows_then in (False, True):
+        conversation.notice("word " * 1000)
+        with pytest.raises(ContextOverflow):
+            conversation.ask(SAMPLING)
+        assert conversation.overflows()
+        conversation.open(ContextWindow(PREFIX, limit_tokens=8000, reply_tokens=50))
+        conversation.notice("word " * 1000)
+        assert conversation.overflows() is overflows_then, "one refusal may have had another reason"
+        conversation.open(ContextWindow(PREFIX, limit_tokens=8000, reply_tokens=50))
+
+    assert 1000 < narrowed(tmp_path)[0] < 2000
+
+
+# Soundness
+
+
+def test_ids_that_come_twice_are_told_apart_and_each_call_is_answered_once(
+    journal: Journal,
+) -> None:
+    calls = (ToolCall("same", "read", "{}"), ToolCall("same", "read", "{}"), ToolCall("", "no tool!", "{}"))
+    calling = Reply("", Finish.TOOL_CALLS, Usage(100, 5), calls=calls)
+    processor = RecordedProcessor([calling, calling, HELLO])
+    conversation = opened(journal, processor, protocol=NativeProtocol())
+    first = conversation.ask(SAMPLING)
+    conversation.hear(Observation("", ok=True, call_id=first.calls[0].call_id))
+    conversation.ask(SAMPLING)
+    conversation.ask(SAMPLING)
+    messages = processor.requests[-1].messages
+    asked = [call.call_id for message in messages for call in message.calls]
+
+    assert asked == ["same", "same_2", "call", "same_3", "same_4", "call_2"]
+    assert [message.call_id for message in messages if message.role is Role.TOOL] == asked
+    assert messages[2].calls[2].name == "no_tool_"
+    assert all(message.text for message in messages if message.role is Role.TOOL)
+
+
+def test_a_notice_before_the_first_reply_joins_the_opening_message(journal: Journal) -> None:
+    processor = RecordedProcessor([HELLO])
+    conversation = opened(journal, processor)
+    conversation.notice("The checks fail.")
+    conversation.ask(SAMPLING)
+
+    assert [message.role for message in processor.requests[0].messages] == [Role.SYSTEM, Role.USER]
+    assert processor.requests[0].messages[1].text == "Write it.\n\nThe checks fail."
+
+
+# The budget of an instruction, and of retries
+
+
+class Retrying(RecordedProcessor):
+    """Fails twice within each call before it gives a reply."""
+
+    def watch_retries(self, watcher: RetryWatcher) -> None:
+        self.watcher = watcher
+
+    def ask(self, request: Request) -> Reply:
+        for error in (SILENT, ModelBusy("wait")):
+            self.watcher(error, 0.5)
+        return super().ask(request)
+
+
+def test_each_further_try_is_a_call_and_a_silent_server_may_have_read_its_prompt(journal: Journal) -> None:
+    conversation = opened(journal, Retrying([HELLO, HELLO]))
+    conversation.ask(SAMPLING)
+    prompt_tokens = ContextWindow(PREFIX, limit_tokens=1000, reply_tokens=50).tokens(TokenMeter())
+
+    assert conversation.budget.calls == 3
+    assert conversation.budget.usage == HELLO.usage
+    assert conversation.budget.run.assumed_tokens == prompt_tokens
+
+
+def test_no_further_try_is_made_beyond_the_budget(journal: Journal) -> None:
+    processor = Retrying([HELLO, HELLO])
+    conversation = opened(journal, processor, BudgetLimits(calls=2))
+    with pytest.raises(BudgetRefused) as refusal:
+        conversation.ask(SAMPLING)
+
+    assert (refusal.value.spent, refusal.value.scope) == (Spent.CALLS, Scope.RUN)
+    assert processor.requests == []
+    assert conversation.budget.calls == 2
+
+
+def test_a_spent_instruction_is_refused_and_the_next_one_begins_anew(journal: Journal) -> None:
+    limits = BudgetLimits(instruction=InstructionBudget(calls=1))
+    conversation = opened(journal, RecordedProcessor([HELLO] * 3), limits)
+    conversation.ask(SAMPLING)
+    conversation.begin_instruction()
+    conversation.ask(SAMPLING)
+    with pytest.raises(BudgetRefused) as refusal:
+        conversation.ask(SAMPLING)
+
+    assert (refusal.value.spent, refusal.value.scope) == (Spent.CALLS, Scope.INSTRUCTION)
+    conversation.begin_instruction()
+    conversation.ask(SAMPLING)
+    assert conversation.budget.calls == 3
+
+
+def test_a_server_that_counts_nothing_is_counted_by_the_meter(journal: Journal) -> None:
+    conversation = opened(journal, RecordedProcessor([Reply("word " * 100, Finish.STOP)]))
+    conversation.ask(SAMPLING)
+
+    assert conversation.budget.usage == Usage()
+    assert conversation.budget.run.assumed_tokens > 100
 
 
 def test_opening_a_window_forgets_the_one_before(journal: Journal) -> None:

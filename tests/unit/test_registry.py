@@ -19,7 +19,7 @@ def test_a_new_registry_stands_at_the_first_instruction() -> None:
 def test_a_restart_counts_an_attempt_and_keeps_its_progress() -> None:
     registry = InstructionRegistry(PROGRAM).restart("half of it").restart("more of it")
 
-    assert (registry.counter, registry.attempts, registry.progress) == (0, 2, "more of it")
+    assert (registry.counter, registry.attempts, registry.progress) == (0, 2, "half of it\n---\nmore of it")
 
 
 def test_advancing_leaves_attempts_and_progress_behind() -> None:

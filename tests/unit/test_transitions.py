@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmac.budget import Spent
+from lmac.budget import Scope, Spent
 from lmac.evaluation import CheckResult, Report, Verdict
 from lmac.messages import Action
 from lmac.program import Instruction, Program
@@ -95,6 +95,16 @@ def test_whatever_is_no_pass_refuses_the_finish(verdict: Verdict) -> None:
     state = replace(WORKING, finish_requested=True, report=report_on("new", verdict))
 
     assert decide(state, LIMITS) == RefuseFinish(CHECKS_ARE_RED)
+
+
+def test_an_instruction_s_spent_budget_ends_the_instruction_and_the_run_s_ends_the_run() -> None:
+    state = replace(WORKING, budget_spent=Spent.CALLS, pending=(Action("list"),))
+    of_instruction = replace(state, budget_scope=Scope.INSTRUCTION)
+
+    assert decide(state, LIMITS) == Halt(Outcome.BUDGET_SPENT)
+    assert decide(of_instruction, LIMITS) == Advance(InstructionEnd.GIVEN_UP)
+    stopping = replace(LIMITS, on_given_up=OnGivenUp.STOP)
+    assert decide(of_instruction, stopping) == Halt(Outcome.INSTRUCTION_GIVEN_UP)
 
 
 def test_a_report_without_any_check_refuses_the_finish() -> None:

@@ -82,7 +82,7 @@ def open_stand(
     with EmbeddedServer(
         weights,
         model=profile.name,
-        context_tokens=profile.context_tokens,
+        context_tokens=profile.window_tokens,
         log_path=log_path,
         threads=profile.embedded.threads,
         prompt_cache_bytes=profile.embedded.prompt_cache_bytes,

@@ -128,9 +128,12 @@ class ModelProfile(_Section):
     """Whether the server constrains a reply to a JSON schema (`response_format`); used for the program."""
     program_form: ProgramForm | None = None
     """None: `tool` with native calls, else `json` with a JSON schema, else `numbered`."""
-    context_tokens: int = Field(ge=512)
-    """Prompt and reply together."""
-    reply_tokens: int = Field(ge=16)
+    context_tokens: int | None = Field(default=None, ge=512)
+    """Prompt and reply together; None: the server is asked at the start of a run."""
+    reply_tokens: int | None = Field(default=None, ge=16)
+    """None: what the server tells, at most a quarter of the context."""
+    summary_tokens: int = Field(default=200, ge=16)
+    """Longest summary of an instruction; a model that reasons before it writes needs room for that, too."""
     temperature: float = Field(default=0.0, ge=0, le=2)
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     server_options: dict[str, float | int | bool | str] = Field(default_factory=dict)
@@ -143,7 +146,9 @@ class ModelProfile(_Section):
     def _is_whole(self) -> Self:
         if (self.embedded is None) == (self.server is None):
             raise ValueError("name either `embedded` or `server`")
-        if self.reply_tokens >= self.context_tokens:
+        if self.embedded is not None and (self.context_tokens is None or self.reply_tokens is None):
+            raise ValueError("an `embedded` model needs `context_tokens` and `reply_tokens`")
+        if self.reply_tokens and self.context_tokens and self.reply_tokens >= self.context_tokens:
             raise ValueError("`reply_tokens` must leave room for a prompt within `context_tokens`")
         return self
 
@@ -157,6 +162,17 @@ class ModelProfile(_Section):
             case _:
                 return self
 
+    @property
+    def window_tokens(self) -> int:
+        """`context_tokens`, once known: of a profile that leaves them to its server, after `sized`."""
+        return _known(self.context_tokens)
+
     def sampling(self) -> Sampling:
-        """How a reply is sampled unless a caller wants it otherwise."""
-        return Sampling(self.temperature, self.reply_tokens, self.seed, self.server_options)
+        """How a reply is sampled unless a caller wants it otherwise; sizes must be known."""
+        return Sampling(self.temperature, _known(self.reply_tokens), self.seed, self.server_options)
+
+
+def _known(size: int | None) -> int:
+    if size is None:
+        raise ValueError("the server was not asked for the sizes that this profile leaves to it")
+    return size

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from lmac.errors import ModelError
 from lmac.messages import Reply, Request
+
+RetryWatcher = Callable[[ModelError, float], None]
+"""Gets the error, and the wait in seconds before the next try."""
 
 
 class Processor(Protocol):
@@ -22,6 +27,10 @@ class Processor(Protocol):
             ModelError: no usable reply came; the subclass says why.
         """
         ...
+
+    def watch_retries(self, watcher: RetryWatcher) -> None:
+        """Tell of each failed try within `ask` before the next one; what the watcher raises ends the call."""
+        return
 
     def close(self) -> None:
         """Let go of connections; a second call does nothing."""

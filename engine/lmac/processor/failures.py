@@ -17,6 +17,7 @@ from lmac.errors import (
     ModelFault,
     ModelUnauthorized,
 )
+from lmac.processor.told_sizes import told_sizes
 
 OVERFLOW_STATUSES = frozenset({400, 422, 500})
 """With 413, which says it by itself."""
@@ -126,12 +127,12 @@ def refusal(status: int, words: str, code: str, headers: Mapping[str, str]) -> F
             step = "check the key in the environment variable that `api_key_env` of the model profile names"
             return Failure(ModelUnauthorized(said, step), Trouble.FINAL)
         case 413:
-            return overflow(said)
+            return overflow(said, f"{code} {words}")
         case _ if status in OVERFLOW_STATUSES and is_overflow(f"{code} {words}"):
-            return overflow(said)
+            return overflow(said, f"{code} {words}")
         case 429 if "request too large" in words.lower():
             # Larger than a whole minute's allowance: waiting does not help, a smaller window does.
-            return overflow(said)
+            return overflow(said, f"{code} {words}")
         case 429 if "insufficient_quota" in code:
             step = "the account has no credit left: waiting does not help"
             return Failure(ModelBusy(said, step, wait_seconds), Trouble.FINAL)
@@ -158,11 +159,12 @@ def refusal(status: int, words: str, code: str, headers: Mapping[str, str]) -> F
             return Failure(ModelFault(said, step), Trouble.FINAL)
 
 
-def overflow(said: str) -> Failure:
-    """The request is too long, in the server's words."""
-    return Failure(
-        ContextOverflow(said, "give the profile the server's true `context_tokens`"), Trouble.FINAL
-    )
+def overflow(said: str, words: str = "") -> Failure:
+    """The request is too long; the server's own words may say by how much."""
+    step = "give the profile the server's true `context_tokens`"
+    sizes = told_sizes(words)
+    error = ContextOverflow(said, step, sizes.context_tokens, sizes.prompt_tokens)
+    return Failure(error, Trouble.FINAL)
 
 
 def is_overflow(words: str) -> bool:

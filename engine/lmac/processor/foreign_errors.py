@@ -36,6 +36,9 @@ def status(error: Any, address: str) -> Failure:
     body = error.body
     words = str(body.get("message") or body) if isinstance(body, dict) else error.response.text
     code = f"{error.code or ''} {error.type or ''}"
+    if isinstance(body, dict):
+        # llama.cpp names its sizes beside the message.
+        code += "".join(f" {name}: {body[name]}" for name in ("n_ctx", "n_prompt_tokens") if name in body)
     return refusal(error.status_code, words or "nothing more", code, error.response.headers)
 
 

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 from lmac.errors import ConfigError, ModelError
 from lmac.messages import Reply, Request
-from lmac.processor import Processor
+from lmac.processor import Processor, RetryWatcher
 from lmac.processor.completion import NoReply, garbled, reply_of, request_messages, request_tools
 from lmac.processor.deadline import CallThread
 from lmac.processor.failures import Failure, RetryPolicy, Trouble
 from lmac.processor.foreign_errors import failure_of, silence
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 ANSWER_BYTES = 32 * 1024 * 1024
@@ -72,8 +73,10 @@ class OpenAIProcessor(Processor):
         self._retries = retries
         self._reply_limit_parameter = reply_limit_parameter
         self._on_retry = on_retry
+        self._watcher: RetryWatcher | None = None
         self._sleep = sleep
-        self._client = _new_client(base_url, self._api_key or NO_KEY, call_seconds)
+        self._http = _new_http_client(base_url, call_seconds)
+        self._client = _new_client(base_url, self._api_key or NO_KEY, self._http)
         self._address = str(self._client.base_url)
         self._calls = CallThread()
 
@@ -94,7 +97,45 @@ class OpenAIProcessor(Processor):
             tries[outcome.trouble] += 1
             if self._on_retry is not None:
                 self._on_retry(outcome.error, wait_seconds)
+            if self._watcher is not None:
+                self._watcher(outcome.error, wait_seconds)
             self._sleep(wait_seconds)
+
+    @property
+    def base_url(self) -> str:
+        """Where the requests go."""
+        return self._address
+
+    def fetch(self, address: str) -> bytes | None:
+        """What the server has at an address, relative to `base_url` or whole; None when nothing.
+
+        Raises:
+            ModelError: no server answers, or not in time.
+        """
+        import httpx2
+
+        try:
+            return self._calls.run(self._fetched(address), CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise silence(error, self._address).error from error
+        except httpx2.HTTPError as error:
+            raise self._redacted(failure_of(error, self._address), error).error from None
+
+    async def _fetched(self, address: str) -> bytes | None:
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {self._api_key or NO_KEY}"}
+        url = httpx2.URL(self._address).join(address)
+        async with self._http.stream("GET", url, headers=headers) as response:
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > ANSWER_BYTES:
+                    return None
+            return bytes(body) if response.status_code == 200 else None
+
+    def watch_retries(self, watcher: RetryWatcher) -> None:
+        self._watcher = watcher
 
     def close(self) -> None:
         """Close the connections; a second call does nothing."""
@@ -160,20 +201,25 @@ class OpenAIProcessor(Processor):
         return failure
 
 
-def _new_client(base_url: str | None, api_key: str, call_seconds: float) -> openai.AsyncOpenAI:
+def _new_http_client(base_url: str | None, call_seconds: float) -> httpx2.AsyncClient:
     import httpx2
+
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(call_seconds, connect=min(CONNECT_SECONDS, call_seconds)),
+        follow_redirects=False,
+        # A proxy that the environment names cannot reach this machine's own loopback.
+        trust_env=not _is_loopback(base_url),
+    )
+
+
+def _new_client(base_url: str | None, api_key: str, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
     import openai
 
     client = openai.AsyncOpenAI(
         base_url=base_url or None,
         api_key=api_key,
         max_retries=0,
-        http_client=httpx2.AsyncClient(
-            timeout=httpx2.Timeout(call_seconds, connect=min(CONNECT_SECONDS, call_seconds)),
-            follow_redirects=False,
-            # A proxy that the environment names cannot reach this machine's own loopback.
-            trust_env=not _is_loopback(base_url),
-        ),
+        http_client=http,
     )
     if base_url:
         # Taken from the environment by the client; another server has no business with them.

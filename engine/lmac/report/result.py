@@ -48,6 +48,14 @@ class RunResult:
     seconds: float
     requirements: tuple[LedgerEntry, ...] = ()
     """What became of each; results of earlier versions hold none."""
+    assumed_tokens: int = 0
+    """Estimated prompts of failed calls; the budget counts them, `usage` and `cost` do not."""
+
+    @property
+    def cached_share(self) -> float:
+        """The part of all prompt tokens that came from the server's prompt cache; 0 if it tells of none."""
+        prompt_tokens = self.usage.prompt_tokens
+        return round(self.usage.cached_tokens / prompt_tokens, 4) if prompt_tokens else 0.0
 
     @property
     def exit_code(self) -> ExitCode:
@@ -72,7 +80,8 @@ class RunResult:
 
     def as_json(self) -> str:
         """The whole result with its exit code, indented."""
-        fields = asdict(self) | {"exit_code": int(self.exit_code)}
+        derived = {"exit_code": int(self.exit_code), "cached_share": self.cached_share}
+        fields = asdict(self) | derived
         return json.dumps(fields, indent=2, ensure_ascii=False)
 
 
@@ -97,7 +106,8 @@ def read_result(folder: Path) -> RunResult:
     path = folder / RESULT_NAME
     try:
         fields = json.loads(path.read_text("utf-8"))
-        fields.pop("exit_code")
+        del fields["exit_code"]
+        fields.pop("cached_share", None)
         return TypeAdapter(RunResult).validate_python(fields)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ConfigError(f"{path}: this is no result of a run: {error}") from error

@@ -30,6 +30,7 @@ def render_summary(result: RunResult) -> str:
         *([("slowest", slowest)] if (slowest := _slowest(result.checks)) else []),
         ("acceptance", _checks(result.acceptance) if result.acceptance else "no suite was judged"),
         ("tokens", _tokens(result)),
+        *([("cost", f"{result.cost:.4g} by the profile's prices")] if result.cost is not None else []),
         ("time", f"{int(result.seconds // 60)} min {result.seconds % 60:.0f} s"),
         ("look at", _places(result)),
     ]
@@ -95,5 +96,8 @@ def _slowest(report: Report | None) -> str:
 
 def _tokens(result: RunResult) -> str:
     usage = result.usage
-    share = f", {usage.cached_tokens / usage.prompt_tokens:.0%} cached" if usage.prompt_tokens else ""
-    return f"{usage.prompt_tokens} prompt{share}, {usage.reply_tokens} reply, in {result.calls} calls"
+    share = f", {result.cached_share:.0%} cached" if usage.prompt_tokens else ""
+    assumed = f", about {result.assumed_tokens} in failed calls" if result.assumed_tokens else ""
+    return (
+        f"{usage.prompt_tokens} prompt{share}, {usage.reply_tokens} reply{assumed}, in {result.calls} calls"
+    )

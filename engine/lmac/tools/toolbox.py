@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ class Toolbox:
     tools: tuple[Tool[Any], ...]
 
     def forms(self) -> tuple[ToolForm, ...]:
-        return tuple(tool.form() for tool in self.tools)
+        return _forms(self.tools)
 
     def carry_out(self, action: Action, workspace: Workspace) -> ToolResult:
         """Carry out one action; an unknown tool or wrong arguments are results for the model to read."""
@@ -38,6 +39,12 @@ class Toolbox:
         near = difflib.get_close_matches(name[:40], names, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"There is no tool {name[:40]!r}; there are {', '.join(names)}.{hint}"
+
+
+@lru_cache(maxsize=16)
+def _forms(tools: tuple[Tool[Any], ...]) -> tuple[ToolForm, ...]:
+    """Made once: a schema takes pydantic a millisecond, and every turn asks."""
+    return tuple(tool.form() for tool in tools)
 
 
 def _faults(error: ValidationError) -> str:
