@@ -12,7 +12,7 @@ from typing import Protocol
 from lmac.disk import full_disk_named
 from lmac.errors import SandboxFailure
 from lmac.undo_log import Checkpoint, UndoLog
-from lmac_sandbox import FileEntry
+from lmac_sandbox import FileEntry, Overlay
 
 
 class StoreKeeper(Protocol):
@@ -24,6 +24,7 @@ class StoreKeeper(Protocol):
     def list(self) -> tuple[FileEntry, ...]: ...
     def digest(self) -> str: ...
     def read_all(self) -> Iterator[tuple[str, bytes]]: ...
+    def overlay_digest(self, overlay: Overlay) -> str: ...
 
 
 class FileStore:
@@ -123,6 +124,14 @@ class FileStore:
     def digest(self) -> str:
         """The digest of the whole store as last written."""
         return self._digest
+
+    def overlay_digest(self, overlay: Overlay) -> str:
+        """The digest that the store would have with these changes; nothing is written.
+
+        Raises:
+            PathRejected, StoreFull, FileMissing: the store would not take them.
+        """
+        return self._keeper.overlay_digest(overlay)
 
     def paths(self) -> tuple[str, ...]:
         """Every file as last written, sorted."""

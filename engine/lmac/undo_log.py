@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -94,7 +94,7 @@ class UndoLog:
             self._held_bytes += len(content or b"")
             return content
         if self._spill is None:
-            self._spill = self._open_files.enter_context(tempfile.TemporaryFile())
+            self._spill = self._open_files.enter_context(_nameless_file())
         start = self._spill.seek(0, 2)
         self._spill.write(content)
         self._spill.flush()
@@ -106,3 +106,9 @@ class UndoLog:
         assert self._spill is not None
         self._spill.seek(kept.start)
         return self._spill.read(kept.size_bytes)
+
+
+@contextmanager
+def _nameless_file() -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as file:
+        yield file

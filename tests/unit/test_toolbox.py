@@ -27,7 +27,7 @@ from lmac.tools import (
     Workspace,
     instruction_toolbox,
 )
-from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot, StoreLimits
+from lmac_sandbox import Ending, Job, JobResult, Overlay, Reuse, Snapshot, StoreLimits
 from memory_keeper import MemoryKeeper
 
 TOOLBOX = instruction_toolbox()
@@ -47,7 +47,7 @@ class ScriptedBoxes:
     def take(self) -> Iterator[ScriptedBoxes]:
         yield self
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, overlay: Overlay | None = None) -> Snapshot:
         return Snapshot(self._keeper.digest(), len(self._keeper.files))
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
