@@ -19,7 +19,7 @@ from lmac.example_names import SubjectNames, subject_names
 
 MOST_EXAMPLES = 200
 _BLOCK_CHARACTERS = 20_000
-_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]{0,20})[ \t]*")
+_FENCE = re.compile(r"(`{3,20}|~{3,20})[ \t]{0,20}([A-Za-z0-9_+-]{0,20})[ \t]{0,20}")
 _PROMPT, _GOES_ON = ">>>", "..."
 _PLAIN_STATEMENTS = (
     ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr | ast.Assert
