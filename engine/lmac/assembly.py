@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, StandingSuite, TestCheck
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, Severity, StandingSuite, TestCheck
 from lmac.config import AcceptanceWhen, RunConfig
 from lmac.errors import ModelError, WeightsError
 from lmac.evaluator import Evaluator
@@ -95,7 +95,7 @@ def start_sandbox(
     store = FileStore(sandbox.store)
     evaluator = Evaluator(
         sandbox.boxes,
-        _beside(suites, checks, config),
+        _as_configured(checks, config, suites),
         tools,
         tests,
         partial(journal_job, journal),
@@ -106,13 +106,17 @@ def start_sandbox(
     return RunSandbox(Workspace(store, evaluator), sandbox)
 
 
-def _beside(
-    suites: tuple[StandingSuite, ...], checks: tuple[Check, ...], config: RunConfig
+def _as_configured(
+    checks: tuple[Check, ...], config: RunConfig, suites: tuple[StandingSuite, ...]
 ) -> tuple[Check, ...]:
-    """The checks; tests of the store's own may be absent only where a suite of the user's is judged."""
+    """Tests of the store's own may be absent only where a suite of the user's is judged."""
     required = config.tests.required or not suites
+    blocks = config.tests.placeholders is Severity.BLOCKING
     return tuple(
-        replace(check, required=required) if isinstance(check, TestCheck) else check for check in checks
+        replace(check, required=required, placeholders_block=blocks)
+        if isinstance(check, TestCheck)
+        else check
+        for check in checks
     )
 
 

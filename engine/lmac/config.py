@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmac.budget import BudgetLimits
-from lmac.checks import AcceptanceForm, Rules
+from lmac.checks import AcceptanceForm, Rules, Severity
 from lmac.transitions import MachineLimits
 from lmac_sandbox import Isolation, Limits, Reuse, StoreLimits
 
@@ -20,6 +20,8 @@ class SessionOptions(BaseModel):
 
     coverage: bool = False
     """Measure which lines run; slower."""
+    placeholders: Severity = Severity.BLOCKING
+    """Whether functions that are not written keep an instruction open."""
     required: bool = True
     """Whether a store without tests of its own is unfinished, also where the user's own suites judge it."""
 

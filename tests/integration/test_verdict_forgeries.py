@@ -246,7 +246,9 @@ def test_a_forgery_is_seen_and_named(forgery: Forgery, pool: Pool) -> None:
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_has_no_effect_is_named_and_fails_nothing(name: str, pool: Pool) -> None:
     files, where, said = HARMLESS[name]
-    result = judged(pool, {"test_a.py": "import pytest, random\n" + GOOD, **files})
+    result = judged(
+        pool, {"test_a.py": "import pytest, random, built\n" + GOOD, "built.py": "X = 1\n", **files}
+    )
 
     assert result.verdict is Verdict.PASSED, result.findings
     assert any(finding.where == where and said in finding.text for finding in result.findings), (

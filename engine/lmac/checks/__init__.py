@@ -5,7 +5,7 @@ from __future__ import annotations
 from lmac.checks.acceptance import AcceptanceCheck, AcceptanceForm, SuiteSettings
 from lmac.checks.check import Check
 from lmac.checks.command_check import CommandCheck
-from lmac.checks.definition import CheckDefinition, CheckSet, Rules
+from lmac.checks.definition import CheckDefinition, CheckSet, Rules, Severity
 from lmac.checks.sets import CheckPlan, NamedSet, described, plan_checks
 from lmac.checks.standing import NOT_THERE, StandingSuite
 from lmac.checks.tests import TestCheck
@@ -21,6 +21,7 @@ __all__ = [
     "CommandCheck",
     "NamedSet",
     "Rules",
+    "Severity",
     "StandingSuite",
     "SuiteSettings",
     "TestCheck",
