@@ -39,7 +39,7 @@ from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.revision import Split
 from lmac.tools import Workspace
 from lmac.transitions import MachineLimits, Outcome
-from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot
+from lmac_sandbox import Ending, Job, JobResult, Overlay, Reuse, Snapshot
 from memory_keeper import MemoryKeeper
 from scripted_server import _order_fault
 
@@ -64,7 +64,7 @@ class GreenBoxes:
     def take(self) -> Iterator[GreenBoxes]:
         yield self
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, overlay: Overlay | None = None) -> Snapshot:
         return Snapshot(self._keeper.digest(), len(self._keeper.files))
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
