@@ -184,7 +184,7 @@ HARMLESS = {
     "a second pytest": ({"pytest.py": "raise SystemExit(0)\n"}, "pytest.py", "shadows"),
     "a second _pytest": ({"_pytest/__init__.py": "raise SystemExit(0)\n"}, "_pytest/__init__.py", "shadows"),
     "a second random": ({"random.py": "raise SystemExit(0)\n"}, "random.py", "shadows"),
-    "an empty test": ({"test_b.py": "def test_b(): pass\n"}, "test_b.py:1", "asserts nothing"),
+    "an empty test": ({"test_b.py": "def test_b(): import built\n"}, "test_b.py:1", "asserts nothing"),
     "a silenced tool": ({"b.py": "import os  # noqa\n"}, "b.py:1", "# noqa"),
 }
 
