@@ -8,6 +8,7 @@ from lmac_sandbox import (
     BadPath,
     FileEntry,
     FileMissing,
+    Overlay,
     PathRejected,
     StoreFull,
     StoreLimits,
@@ -61,6 +62,16 @@ class MemoryKeeper:
 
     def read_all(self) -> Iterator[tuple[str, bytes]]:
         yield from sorted(self.files.items())
+
+    def overlay_digest(self, overlay: Overlay) -> str:
+        tried = MemoryKeeper(self._limits)
+        tried.files = dict(self.files)
+        for path in [path for path, content in overlay.items() if content is None]:
+            tried.delete(path)
+        for path, content in overlay.items():
+            if content is not None:
+                tried.write(path, content)
+        return tried.digest()
 
     @staticmethod
     def _demand_legal(path: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from job_results import job_result
-from lmac_sandbox import Job, JobResult, Reuse, Snapshot
+from lmac_sandbox import Job, JobResult, Overlay, Reuse, Snapshot
 from memory_keeper import MemoryKeeper
 
 _RUN = (
@@ -35,7 +35,7 @@ class ProgramBoxes:
     def take(self) -> Iterator[ProgramBoxes]:
         yield self
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, overlay: Overlay | None = None) -> Snapshot:
         return Snapshot(self._keeper.digest(), len(self._keeper.files))
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:

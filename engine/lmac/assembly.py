@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from lmac.checks import Check
-from lmac.config import RunConfig
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, Severity, StandingSuite, TestCheck
+from lmac.config import AcceptanceWhen, RunConfig
 from lmac.errors import ModelError, WeightsError
 from lmac.evaluator import Evaluator
+from lmac.example_suite import examples_suite
 from lmac.file_store import FileStore
 from lmac.journal import Journal
 from lmac.models.profile import ModelProfile
@@ -21,8 +23,9 @@ from lmac.processor.actions import ActionProtocol, ProtocolName
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
-from lmac.program import ProgramForm
+from lmac.program import ProgramForm, Task
 from lmac.store_map import StoreMap
+from lmac.task_examples import examples_of
 from lmac.tools import Workspace
 from lmac_sandbox import (
     Engine,
@@ -62,6 +65,7 @@ def start_sandbox(
     image_id: str,
     journal: Journal,
     stack: ExitStack,
+    suites: tuple[StandingSuite, ...] = (),
 ) -> RunSandbox:
     """Start volume, keeper and boxes; what dead runs of this machine left is removed first.
 
@@ -88,9 +92,53 @@ def start_sandbox(
     tools = sandbox.warm_box(sessions=False)
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
-    evaluator = Evaluator(sandbox.boxes, checks, tools, tests, listener=partial(journal_job, journal))
     store = FileStore(sandbox.store)
+    evaluator = Evaluator(
+        sandbox.boxes,
+        _as_configured(checks, config, suites),
+        tools,
+        tests,
+        partial(journal_job, journal),
+        suites,
+        store.overlay_digest,
+        config.evaluation.candidates_at_once or max(config.ready_boxes, os.cpu_count() or 1),
+    )
     return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), sandbox)
+
+
+def _as_configured(
+    checks: tuple[Check, ...], config: RunConfig, suites: tuple[StandingSuite, ...]
+) -> tuple[Check, ...]:
+    """Tests of the store's own may be absent only where a suite of the user's is judged."""
+    required = config.tests.required or not suites
+    blocks = config.tests.placeholders is Severity.BLOCKING
+    return tuple(
+        replace(check, required=required, placeholders_block=blocks)
+        if isinstance(check, TestCheck)
+        else check
+        for check in checks
+    )
+
+
+def standing_suites(
+    config: RunConfig,
+    checks: tuple[Check, ...],
+    task: Task,
+    acceptance: Mapping[str, bytes] | None,
+    form: AcceptanceForm,
+) -> tuple[StandingSuite, ...]:
+    """What of the user's is judged with every evaluation.
+
+    Args:
+        acceptance: The user's suite, by relative path.
+    """
+    suites: list[StandingSuite] = []
+    if config.task_examples and any(isinstance(check, TestCheck) for check in checks):
+        found = examples_of(task.text)
+        suites += [examples_suite(found)] if found else []
+    if acceptance is not None and config.acceptance.when is AcceptanceWhen.INSTRUCTION:
+        suites.append(StandingSuite(AcceptanceCheck(form), acceptance, config.acceptance.shown))
+    return tuple(suites)
 
 
 def journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmac.budget import BudgetLimits
-from lmac.checks import AcceptanceForm, Rules
+from lmac.checks import AcceptanceForm, Rules, Severity
 from lmac.transitions import MachineLimits
 from lmac_sandbox import Isolation, Limits, Reuse, StoreLimits
 
@@ -19,6 +20,30 @@ class SessionOptions(BaseModel):
 
     coverage: bool = False
     """Measure which lines run; slower."""
+    placeholders: Severity = Severity.BLOCKING
+    """Whether functions that are not written keep an instruction open."""
+    required: bool = True
+    """Whether a store without tests of its own is unfinished, also where the user's own suites judge it."""
+
+
+class AcceptanceWhen(StrEnum):
+    """When the user's own suite is judged."""
+
+    END = "end"
+    INSTRUCTION = "instruction"
+    """With every evaluation, and at the end."""
+
+
+class AcceptanceOptions(BaseModel):
+    """How and when an acceptance suite is judged; always in a box that nobody used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    form: AcceptanceForm | None = None
+    """How it meets the files; None: as its `acceptance.yaml` says, `api` without one."""
+    when: AcceptanceWhen = AcceptanceWhen.END
+    shown: bool = False
+    """Whether the model is shown which of its tests fail, and how; its files it never sees."""
 
 
 class Evaluation(BaseModel):
@@ -28,6 +53,8 @@ class Evaluation(BaseModel):
 
     test_reuse: Reuse = Reuse.SINGLE_USE
     """Grade of the boxes in which tests run; acceptance suites always get a box that nobody used."""
+    candidates_at_once: int | None = Field(default=None, ge=1, le=64)
+    """Candidates judged side by side; None: as many as processors, or as ready boxes if these are more."""
 
 
 class RunConfig(BaseModel):
@@ -62,7 +89,8 @@ class RunConfig(BaseModel):
     """Beyond the policy that always holds; `lmac sandbox policy` prints it."""
     box: Limits = Limits()
     store: StoreLimits = StoreLimits()
-    acceptance_form: AcceptanceForm | None = None
-    """How an acceptance suite meets the files; None: as its `acceptance.yaml` says, `api` without one."""
+    acceptance: AcceptanceOptions = AcceptanceOptions()
+    task_examples: bool = True
+    """Whether examples that the task's text gives are judged with every evaluation; for Python."""
     ready_boxes: int = Field(default=1, ge=1, le=16)
     """Boxes that are kept started ahead of need."""

@@ -237,7 +237,8 @@ class ControlUnit:
         }
 
     def _evaluate(self) -> None:
-        report = self._workspace.evaluator.evaluate(self.state.store_digest)
+        is_last = self._registry.counter + 1 == len(self._registry.program.instructions)
+        report = self._workspace.evaluator.evaluate(self.state.store_digest, whole=is_last)
         self._journal.append("report", **journalled(report))
         self.state = replace(self.state, report=report, evaluation_requested=False)
         if not (report.green and self.state.finish_requested):

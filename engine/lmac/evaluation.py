@@ -50,6 +50,14 @@ class JudgedTest(NamedTuple):
     seconds: float
 
 
+class PromisedTest(NamedTuple):
+    """One test function as its file's text promises it; a list of two in JSON."""
+
+    id: str
+    assertions: int
+    """Statements and calls of it that could find something wrong."""
+
+
 class FileCoverage(NamedTuple):
     """Lines of one file that a session ran; a list in JSON."""
 
@@ -84,6 +92,8 @@ class CheckResult:
     """What did not pass, then the slowest; the first of many."""
     coverage: tuple[FileCoverage, ...] = ()
     """Of the subject's files; only when it was asked for."""
+    promised: tuple[PromisedTest, ...] = ()
+    """Of a session over the store's own tests: the first of many."""
     form: str = ""
     """Of an acceptance suite: how it met the files, as `checks.acceptance` names it."""
     awaits: str = ""

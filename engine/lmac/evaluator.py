@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import groupby
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol
 
-from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
-from lmac.errand import Errand, Grip
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, StandingSuite
+from lmac.errand import Grip
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
-from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Reuse, Snapshot, WireError
+from lmac.judging import BoxBroken, BoxSource, EvaluationBox, Judging, Sources, Subject, broken, in_box
+from lmac_sandbox import Ending, Job, JobResult, Overlay, SandboxError, StoreError
 
-T = TypeVar("T")
+__all__ = ["CANDIDATE", "BoxBroken", "BoxSource", "EvaluationBox", "Evaluator", "JobListener"]
 
-TRIES = 2
-"""Only a failure of the sandbox itself is retried, once and in another box."""
-
-
-class BoxBroken(SandboxFailure):
-    """Boxes broke, again and again, at the same work."""
-
-
-class EvaluationBox(Protocol):
-    """What the evaluator needs of a box; `lmac_sandbox.Box` is one."""
-
-    def snapshot(self) -> Snapshot: ...
-    def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None: ...
-    def run(self, job: Job) -> JobResult: ...
-    def close(self) -> None: ...
-
-
-class BoxSource(Protocol):
-    """Where boxes come from; `lmac_sandbox.Pool` and `lmac_sandbox.WarmBox` are two."""
-
-    @property
-    def reuse(self) -> Reuse:
-        """The grade of its boxes."""
-        ...
-
-    def take(self) -> AbstractContextManager[EvaluationBox]: ...
+CANDIDATE = "candidate"
+"""The name under which a report holds that a candidate could not be judged at all."""
 
 
 class JobListener(Protocol):
@@ -58,6 +34,9 @@ class Evaluator:
         tools: For checks that do not; None for the same ones.
         tests: For the checks that do, where a run chose another grade for them; None for `boxes`.
         listener: Of the raw results, by the name of the check or program.
+        suites: Of the user's, judged with every evaluation after the checks.
+        overlay_digest: Asks the store's keeper what its digest would be; None where nothing is tried.
+        most_at_once: Candidates that are judged side by side.
     """
 
     def __init__(
@@ -67,33 +46,66 @@ class Evaluator:
         tools: BoxSource | None = None,
         tests: BoxSource | None = None,
         listener: JobListener | None = None,
+        suites: tuple[StandingSuite, ...] = (),
+        overlay_digest: Callable[[Overlay], str] | None = None,
+        most_at_once: int = 1,
     ) -> None:
         self._boxes = boxes
         self._listener = listener
-        self._tools = tools or boxes
-        self._tests = tests or boxes
+        self._sources = Sources(boxes, tools or boxes, tests or boxes)
         self._checks = checks
+        self._suites = suites
+        self._overlay_digest = overlay_digest
+        self._most_at_once = most_at_once
 
-    def evaluate(self, store_digest: str) -> Report:
-        """Judge the store, which must be at `store_digest`.
+    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, whole: bool = True) -> Report:
+        """Judge the store, which must be at `store_digest`, with the overlay if one is given.
 
         Tools and tests work side by side, in grade `run` once the gates are open; the report is the same as
         if the checks came one after the other. Of work that is broken off, every job that had ended is told.
 
+        Args:
+            overlay: Changes that nobody has written; the report's digest is that of the store with them.
+            whole: Whether all that the task asks for has to be there; before the last instruction, what is
+                not there yet is a remark of the standing suites.
+
         Raises:
-            SandboxError: no box comes up.
+            SandboxError: no box comes up, or the store would not take the overlay.
             SandboxFailure: the store is not at that digest.
         """
-        ended: dict[str, JobResult] = {}
+        judging = self._judging(self._subject(store_digest, overlay), self._sources, whole)
         try:
-            results = self._in_order(self._all_results(store_digest, ended))
+            results = judging.results()
         except BaseException:
-            for check in self._checks:
-                self._tell(check.name, store_digest, ended.get(check.name))
+            self._tell_all(judging, [check.name for check in judging.checks])
             raise
-        for result in results:
-            self._tell(result.check, store_digest, ended.get(result.check))
-        return Report(store_digest, results)
+        self._tell_all(judging, [result.check for result in results])
+        return Report(judging.subject.digest, results)
+
+    def evaluate_candidates(
+        self, store_digest: str, overlays: Sequence[Overlay], *, whole: bool = True
+    ) -> tuple[Report, ...]:
+        """Judge each overlay by itself, over the store at `store_digest`, in boxes that nobody used.
+
+        One that cannot be judged does not lose the others: its report says why, and is on no digest.
+
+        Raises:
+            SandboxError, SandboxFailure: none of them could be judged, for the engine's or the store's sake.
+        """
+        fresh = replace(self._sources, tests=self._boxes)
+        executor = ThreadPoolExecutor(max(self._most_at_once, 1), "lmac-candidate")
+        try:
+            started = [
+                executor.submit(self._candidate, store_digest, overlay, fresh, whole) for overlay in overlays
+            ]
+            tried = [_outcome(future) for future in started]
+        finally:
+            # Left early, their boxes end with the pool.
+            executor.shutdown(wait=False, cancel_futures=True)
+        failures = [one for one in tried if isinstance(one, SandboxError | SandboxFailure)]
+        if failures and len(failures) == len(tried):
+            raise failures[0]
+        return tuple(self._told(one) for one in tried)
 
     def accept(
         self,
@@ -117,9 +129,9 @@ class Evaluator:
             return box.run(check.job())
 
         try:
-            job = _in_box(self._boxes, store_digest, run, Grip())
+            job = in_box(self._boxes, Subject(store_digest), run, Grip())
         except BoxBroken as error:
-            return Report(store_digest, (_broken(check.name, error),))
+            return Report(store_digest, (broken(check.name, error),))
         self._tell(check.name, store_digest, job)
         return Report(store_digest, (check.judge(job),))
 
@@ -131,7 +143,7 @@ class Evaluator:
             SandboxError, SandboxFailure: as `evaluate`.
         """
         job = Job(("/usr/bin/python3", "-B", path, *arguments))
-        result = _in_box(self._boxes, store_digest, lambda box: box.run(job), Grip())
+        result = in_box(self._boxes, Subject(store_digest), lambda box: box.run(job), Grip())
         self._tell(path, store_digest, result)
         return result
 
@@ -145,130 +157,49 @@ class Evaluator:
             SandboxError, SandboxFailure: as `evaluate`.
         """
         job = Job.own(program, arguments, wall_seconds)
-        result = _in_box(self._tools, store_digest, lambda box: box.run(job), Grip())
+        result = in_box(self._sources.tools, Subject(store_digest), lambda box: box.run(job), Grip())
         self._tell(program, store_digest, result)
         return result
+
+    def _subject(self, store_digest: str, overlay: Overlay | None) -> Subject:
+        if not overlay:
+            return Subject(store_digest)
+        if self._overlay_digest is None:
+            raise SandboxFailure("this evaluator knows no keeper that could reckon an overlay's digest")
+        return Subject(store_digest, overlay, self._overlay_digest(overlay))
+
+    def _judging(self, subject: Subject, sources: Sources, whole: bool) -> Judging:
+        suites = tuple(suite.asked_for(whole) for suite in self._suites)
+        return Judging(subject, (*self._checks, *suites), sources)
+
+    def _candidate(self, store_digest: str, overlay: Overlay, sources: Sources, whole: bool) -> _Judged:
+        judging = self._judging(self._subject(store_digest, overlay), sources, whole)
+        return judging, judging.results()
+
+    def _told(self, tried: _Judged | SandboxError | SandboxFailure) -> Report:
+        """Tell what a candidate's jobs gave, on the asking thread."""
+        if isinstance(tried, SandboxError | SandboxFailure):
+            ending = Ending.REJECTED if isinstance(tried, StoreError) else Ending.INFRASTRUCTURE_FAILURE
+            finding = Finding("", f"it could not be judged: {tried.message}")
+            return Report("", (CheckResult(CANDIDATE, Verdict.BROKEN_OFF, ending, (finding,)),))
+        judging, results = tried
+        self._tell_all(judging, [result.check for result in results])
+        return Report(judging.subject.digest, results)
+
+    def _tell_all(self, judging: Judging, names: Sequence[str]) -> None:
+        for name in names:
+            self._tell(name, judging.subject.digest, judging.ended.get(name))
 
     def _tell(self, name: str, store_digest: str, result: JobResult | None) -> None:
         if self._listener is not None and result is not None:
             self._listener(name, store_digest, result)
 
-    def _source(self, check: Check) -> BoxSource:
-        return self._tools if check.reuse is Reuse.RUN else self._tests
 
-    def _all_results(self, store_digest: str, ended: dict[str, JobResult]) -> dict[str, CheckResult]:
-        tools = tuple(check for check in self._checks if self._source(check) is self._tools)
-        tests = tuple(check for check in self._checks if self._source(check) is not self._tools)
-        # A box that is to serve again would be lost with tests that a closed gate calls off.
-        first = _up_to_the_last_gate(tools) if self._tests.reuse is Reuse.RUN else ()
-        results = self._results(store_digest, first, Grip(), ended)
-        if any(_closes_the_gate(check, results) for check in first):
-            return results
-        with Errand(lambda grip: self._results(store_digest, tests, grip, ended)) as errand:
-            results |= self._results(store_digest, tools[len(first) :], Grip(), ended)
-            if tests and not self._is_closed_before(tests[0], results):
-                results |= errand.result()
-        return results
-
-    def _results(
-        self, store_digest: str, checks: tuple[Check, ...], grip: Grip, ended: dict[str, JobResult]
-    ) -> dict[str, CheckResult]:
-        """Results by the check's name of checks of one source, up to the first that closes the gate.
-
-        Args:
-            ended: Gets each job's result by the check's name, before it is judged.
-        """
-        if not checks:
-            return {}
-        source = self._source(checks[0])
-        results: dict[str, CheckResult] = {}
-        for group in _groups(checks):
-            results |= self._group_results(source, store_digest, group, grip, ended)
-            if any(_closes_the_gate(check, results) for check in group):
-                break
-        return results
-
-    def _group_results(
-        self,
-        source: BoxSource,
-        store_digest: str,
-        checks: Sequence[Check],
-        grip: Grip,
-        ended: dict[str, JobResult],
-    ) -> dict[str, CheckResult]:
-        """As `_results`, over one copy of the store."""
-
-        def judged(box: EvaluationBox) -> dict[str, CheckResult]:
-            results: dict[str, CheckResult] = {}
-            for check in checks:
-                ended[check.name] = box.run(check.job())
-                results[check.name] = replace(check.judge(ended[check.name]), reuse=source.reuse)
-                if _closes_the_gate(check, results):
-                    break
-            return results
-
-        try:
-            return _in_box(source, store_digest, judged, grip)
-        except BoxBroken as error:
-            return {check.name: replace(_broken(check.name, error), reuse=source.reuse) for check in checks}
-
-    def _is_closed_before(self, check: Check, results: Mapping[str, CheckResult]) -> bool:
-        return any(_closes_the_gate(before, results) for before in self._checks[: self._checks.index(check)])
-
-    def _in_order(self, results: Mapping[str, CheckResult]) -> tuple[CheckResult, ...]:
-        """What checks one after the other would have given."""
-        return tuple(
-            results[check.name] for check in self._checks if not self._is_closed_before(check, results)
-        )
+_Judged = tuple[Judging, tuple[CheckResult, ...]]
 
 
-def _up_to_the_last_gate(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    last = max((number for number, check in enumerate(checks, 1) if check.gates), default=0)
-    return checks[:last]
-
-
-def _groups(checks: Sequence[Check]) -> Iterator[Sequence[Check]]:
-    """Checks, in order, that may look at the same copy of the store: one that executes code is alone with it.
-
-    What such a check leaves of the copy is no longer what its digest says.
-    """
-    for shares, group in groupby(checks, lambda check: check.reuse is Reuse.RUN):
-        if shares:
-            yield tuple(group)
-        else:
-            yield from ((check,) for check in group)
-
-
-def _closes_the_gate(check: Check, results: Mapping[str, CheckResult]) -> bool:
-    return check.gates and check.name in results and results[check.name].verdict is not Verdict.PASSED
-
-
-def _in_box(source: BoxSource, store_digest: str, work: Callable[[EvaluationBox], T], grip: Grip) -> T:
-    tries_left = TRIES
-    while True:
-        tries_left -= 1
-        # Boxes that do not come up are the engine's fault and end the run; one that breaks at work may
-        # have been broken by what it ran.
-        with source.take() as box, grip.on(box):
-            try:
-                _demand_digest(box.snapshot(), store_digest)
-                return work(box)
-            except (EngineFailure, WireError) as error:
-                # A box that serves again would do so in a state that nobody knows.
-                box.close()
-                grip.demand_wanted()
-                if not tries_left:
-                    raise BoxBroken(error.message, error.next_step) from error
-
-
-def _broken(check: str, error: BoxBroken) -> CheckResult:
-    finding = Finding("", f"{TRIES} boxes in a row broke on these files: {error.message}")
-    return CheckResult(check, Verdict.BROKEN_OFF, Ending.INFRASTRUCTURE_FAILURE, (finding,))
-
-
-def _demand_digest(snapshot: Snapshot, store_digest: str) -> None:
-    if snapshot.store_digest != store_digest:
-        raise SandboxFailure(
-            f"a box copied store {snapshot.store_digest[:12]}, the keeper holds {store_digest[:12]}",
-            "this is a fault of LMAC: please report it with the run's journal",
-        )
+def _outcome(future: Future[_Judged]) -> _Judged | SandboxError | SandboxFailure:
+    try:
+        return future.result()
+    except (SandboxError, SandboxFailure) as error:
+        return error

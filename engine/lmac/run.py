@@ -15,6 +15,7 @@ from lmac.assembly import (
     RunSandbox,
     action_protocol,
     program_form,
+    standing_suites,
     start_processor,
     start_sandbox,
 )
@@ -166,7 +167,13 @@ def _typed(progress: _Progress) -> Iterator[None]:
 
 def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> None:
     with ExitStack() as stack:
-        sandbox = start_sandbox(order.config, order.checks, order.folder.name, order.image_id, journal, stack)
+        suites = standing_suites(
+            order.config, order.checks, order.task, order.acceptance, order.acceptance_form
+        )
+        journal.append("standing_suites", tests={suite.name: len(suite.titles) for suite in suites})
+        sandbox = start_sandbox(
+            order.config, order.checks, order.folder.name, order.image_id, journal, stack, suites
+        )
         processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
         try:
             with _typed(progress):

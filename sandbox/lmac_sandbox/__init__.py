@@ -41,6 +41,7 @@ from lmac_sandbox.jobs import Job, JobResult, Output, Reading, printable_text
 from lmac_sandbox.keeper import FileEntry, Keeper
 from lmac_sandbox.lasting_keeper import LastingKeeper
 from lmac_sandbox.limits import Limits, StoreKind, StoreLimits
+from lmac_sandbox.overlay import OVERLAY_BYTES, Overlay
 from lmac_sandbox.owner import Owner
 from lmac_sandbox.policy import Reuse
 from lmac_sandbox.policy_summary import PolicySummary, summarize_policy
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from lmac_sandbox.packages import fetch_wheel
 
 __all__ = [
+    "OVERLAY_BYTES",
     "BadPath",
     "Box",
     "BoxUsed",
@@ -92,6 +94,7 @@ __all__ = [
     "NoticeKind",
     "OpenHole",
     "Output",
+    "Overlay",
     "Owner",
     "PackageUnavailable",
     "PathRejected",

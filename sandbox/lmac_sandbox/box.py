@@ -18,6 +18,7 @@ from lmac_sandbox.inside.processes import PURGE_SECONDS
 from lmac_sandbox.jobs import Job, JobResult, Place, order_of, result_of, wall_seconds
 from lmac_sandbox.launch import Program, launch
 from lmac_sandbox.limits import Limits
+from lmac_sandbox.overlay import Overlay, overlay_frame
 from lmac_sandbox.policy import RUNNER_COMMAND, TOOLS_RUNNER_COMMAND, Reuse, box_options
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ class Snapshot:
     store_digest: str
     """Of the bytes that were copied, taken before any generated code ran here."""
     files: int
+    overlay_digest: str | None = None
+    """Of the copy with the overlay over it; None without one."""
+
+    @property
+    def digest(self) -> str:
+        """Of the files that a job finds."""
+        return self.overlay_digest or self.store_digest
 
 
 class Box:
@@ -107,23 +115,29 @@ class Box:
         """Throw the box away and return when the engine has been told to remove it."""
         self._program.remove()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, overlay: Overlay | None = None) -> Snapshot:
         """Copy the store, as it is now, into the folder `subject`.
 
         A box of grade `run` first removes all that earlier jobs left in it.
 
+        Args:
+            overlay: Changes that only this copy gets; both digests are taken before any job runs.
+
         Raises:
+            PathRejected, StoreFull: the overlay is none that a store could take; nothing was done.
             BoxUsed: the box is for a single use, and files were placed or a job has run in it already.
-            EngineFailure: the copy does not fit into the scratch, something of an earlier job cannot be
+            EngineFailure: the copy or its overlay does not fit, something of an earlier job cannot be
                 removed, or the box broke.
         """
         if self._reuse is Reuse.SINGLE_USE and self._used:
             name = self.container_id[:12]
             raise BoxUsed(f"box {name} is for a single use, and was used", "take another one")
+        laid_over: dict[str, object] = {"overlay": overlay_frame(overlay)} if overlay else {}
         operation = "snapshot" if self._reuse is Reuse.SINGLE_USE else "renew"
         with self._closed_on_failure():
-            answer = self._ask({"op": operation}, COPY_SECONDS)
-            return Snapshot(answer.digest("digest"), answer.integer("files"))
+            answer = self._ask({"op": operation, **laid_over}, COPY_SECONDS)
+            told = answer.digest("overlay_digest") if overlay else None
+            return Snapshot(answer.digest("digest"), answer.integer("files"), told)
 
     def place(self, files: Mapping[str, bytes], into: Place) -> None:
         """Write further files as the user of that folder, replacing what is there.

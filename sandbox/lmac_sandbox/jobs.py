@@ -128,6 +128,8 @@ class Reading:
 
     expected_ids: tuple[str, ...] = ()
     """Test functions, without parameters; inherited and generated tests are not among them."""
+    assertions: tuple[int, ...] = ()
+    """Of each of them: how many of its statements could find something wrong."""
     ids_left_out: int = 0
     """Beyond the cap on ids: what runs cannot be compared with them."""
     notices: tuple[Notice, ...] = ()
@@ -246,6 +248,7 @@ def _reading(value: object) -> Reading | None:
     notices = (notice for item in frame["notices"] if (notice := notice_of(item)))
     return Reading(
         expected_ids=tuple(map(printable_text, frame["expected_ids"])),
+        assertions=tuple(frame["assertions"]),
         ids_left_out=frame["ids_left_out"],
         notices=tuple(
             Notice(notice.kind, printable_text(notice.path), notice.line, printable_text(notice.text))

@@ -15,6 +15,7 @@ from lmac_sandbox.inside.keeper import MESSAGE_CHARACTERS
 from lmac_sandbox.inside.paths import PATH_BYTES, shown
 from lmac_sandbox.launch import Program, launch
 from lmac_sandbox.limits import MIB, StoreLimits
+from lmac_sandbox.overlay import Overlay, overlay_summary
 from lmac_sandbox.policy import keeper_options
 
 if TYPE_CHECKING:
@@ -151,6 +152,16 @@ class Keeper:
             FileMissing: the store has no such file.
         """
         return self._ask("delete", path=path).digest("digest")
+
+    def overlay_digest(self, overlay: Overlay) -> str:
+        """The digest that the store would have with these changes; nothing is written.
+
+        Raises:
+            PathRejected: a path breaks a rule or clashes with another.
+            StoreFull: a limit would be passed.
+            FileMissing: it deletes a file that the store has not.
+        """
+        return self._ask("overlay", **overlay_summary(overlay)).digest("digest")
 
     def list(self) -> tuple[FileEntry, ...]:
         """Every file, sorted by path."""

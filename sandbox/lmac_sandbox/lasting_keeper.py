@@ -12,6 +12,7 @@ from typing import TypeVar
 from lmac_sandbox.errors import EngineFailure, StoreError, WireError
 from lmac_sandbox.keeper import FileEntry, Keeper, batches
 from lmac_sandbox.limits import StoreKind
+from lmac_sandbox.overlay import Overlay
 
 T = TypeVar("T")
 
@@ -91,6 +92,10 @@ class LastingKeeper:
     def digest(self) -> str:
         """As `Keeper.digest`."""
         return self._carried_out(lambda keeper: keeper.digest())
+
+    def overlay_digest(self, overlay: Overlay) -> str:
+        """As `Keeper.overlay_digest`."""
+        return self._carried_out(lambda keeper: keeper.overlay_digest(overlay))
 
     def _changing(self, path: str, change: Callable[[Keeper], str]) -> str:
         self._unsure.add(path)

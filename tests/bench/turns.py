@@ -28,7 +28,7 @@ from lmac.prompts import shipped_prompts
 from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac.transitions import MachineLimits
-from lmac_sandbox import Ending, FileEntry, JobResult
+from lmac_sandbox import Ending, FileEntry, JobResult, Overlay
 from random_conversations import FAMILIES, converse
 
 FILES = 1000
@@ -87,6 +87,9 @@ class _Keeper:
 
     def read_all(self) -> Iterator[tuple[str, bytes]]:
         return iter(self._files.items())
+
+    def overlay_digest(self, overlay: Overlay) -> str:
+        raise AssertionError("no turn has candidates")
 
 
 class _Evaluator:

@@ -184,7 +184,7 @@ HARMLESS = {
     "a second pytest": ({"pytest.py": "raise SystemExit(0)\n"}, "pytest.py", "shadows"),
     "a second _pytest": ({"_pytest/__init__.py": "raise SystemExit(0)\n"}, "_pytest/__init__.py", "shadows"),
     "a second random": ({"random.py": "raise SystemExit(0)\n"}, "random.py", "shadows"),
-    "an empty test": ({"test_b.py": "def test_b(): pass\n"}, "test_b.py:1", "asserts nothing"),
+    "an empty test": ({"test_b.py": "def test_b(): import built\n"}, "test_b.py:1", "asserts nothing"),
     "a silenced tool": ({"b.py": "import os  # noqa\n"}, "b.py:1", "# noqa"),
 }
 
@@ -246,7 +246,9 @@ def test_a_forgery_is_seen_and_named(forgery: Forgery, pool: Pool) -> None:
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_has_no_effect_is_named_and_fails_nothing(name: str, pool: Pool) -> None:
     files, where, said = HARMLESS[name]
-    result = judged(pool, {"test_a.py": "import pytest, random\n" + GOOD, **files})
+    result = judged(
+        pool, {"test_a.py": "import pytest, random, built\n" + GOOD, "built.py": "X = 1\n", **files}
+    )
 
     assert result.verdict is Verdict.PASSED, result.findings
     assert any(finding.where == where and said in finding.text for finding in result.findings), (

@@ -39,7 +39,7 @@ from lmac.revision import Split
 from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac.transitions import MachineLimits, Outcome
-from lmac_sandbox import Ending, Job, JobResult, Reuse, Snapshot
+from lmac_sandbox import Ending, Job, JobResult, Overlay, Reuse, Snapshot
 from memory_keeper import MemoryKeeper
 from strict_processor import body_of
 from strict_requests import request_fault
@@ -65,7 +65,7 @@ class GreenBoxes:
     def take(self) -> Iterator[GreenBoxes]:
         yield self
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, overlay: Overlay | None = None) -> Snapshot:
         return Snapshot(self._keeper.digest(), len(self._keeper.files))
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:

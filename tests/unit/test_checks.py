@@ -255,7 +255,14 @@ def test_a_session_without_a_reading_is_incomplete() -> None:
     assert (judged.verdict, judged.ending) == (Verdict.BROKEN_OFF, Ending.INCOMPLETE)
 
 
-BLOCKING = {NoticeKind.CHANGES_SESSION, NoticeKind.HIDDEN, NoticeKind.UNREADABLE}
+BLOCKING = {
+    NoticeKind.CHANGES_SESSION,
+    NoticeKind.HIDDEN,
+    NoticeKind.UNREADABLE,
+    NoticeKind.TESTS_NOTHING,
+    NoticeKind.REIMPLEMENTS,
+    NoticeKind.PLACEHOLDER,
+}
 
 
 @pytest.mark.parametrize("kind", NoticeKind)

@@ -14,7 +14,7 @@ from job_results import job_result
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Report, Verdict
 from lmac.evaluator import Evaluator
-from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Reuse, Snapshot
+from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Overlay, PathRejected, Reuse, Snapshot
 
 SECONDS = 5.0
 Ran = Callable[[], JobResult]
@@ -36,6 +36,13 @@ class PlainCheck:
         return CheckResult(self.name, verdict, result.ending)
 
 
+def overlaid(overlay: Overlay) -> str:
+    """The digest that keeper and boxes of these tests agree on."""
+    if "../out" in overlay:
+        raise PathRejected("'../out' has the forbidden segment '..'")
+    return f"d+{','.join(sorted(overlay))}"
+
+
 class Boxes:
     """A source whose boxes run these functions by the name of the job."""
 
@@ -51,8 +58,8 @@ class Boxes:
         self.taken += 1
         yield self
 
-    def snapshot(self) -> Snapshot:
-        return Snapshot(self.digest, 1)
+    def snapshot(self, overlay: Overlay | None = None) -> Snapshot:
+        return Snapshot(self.digest, 1, overlaid(overlay) if overlay else None)
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
         raise AssertionError("nothing is placed")
@@ -295,3 +302,100 @@ def test_what_had_ended_before_an_interruption_is_told() -> None:
         evaluator.evaluate("d")
 
     assert told == ["gate"]
+
+
+def trying(tests: Boxes, most_at_once: int = 2) -> Evaluator:
+    tools = Boxes(Reuse.RUN, gate=passing, lint=passing)
+    return Evaluator(tests, (GATE, LINT, TESTS), tools, overlay_digest=overlaid, most_at_once=most_at_once)
+
+
+def test_a_report_on_an_overlay_names_the_digest_of_the_store_with_it() -> None:
+    evaluator = Evaluator(Boxes(Reuse.SINGLE_USE, tests=passing), (TESTS,), overlay_digest=overlaid)
+    report = evaluator.evaluate("d", {"a.py": b"1"})
+
+    assert report.green
+    assert report.store_digest == "d+a.py"
+
+
+def test_a_box_whose_overlaid_copy_is_another_judges_nothing() -> None:
+    evaluator = Evaluator(
+        Boxes(Reuse.SINGLE_USE, tests=passing), (TESTS,), overlay_digest=lambda overlay: "another"
+    )
+
+    with pytest.raises(SandboxFailure, match=r"a box copied store with overlay d\+a.py"):
+        evaluator.evaluate("d", {"a.py": b"1"})
+
+
+def test_candidates_are_judged_side_by_side_and_told_in_their_order() -> None:
+    meeting = threading.Barrier(2, timeout=SECONDS)
+    told: list[tuple[str, str, int]] = []
+
+    def met() -> JobResult:
+        meeting.wait()
+        return passing()
+
+    evaluator = Evaluator(
+        Boxes(Reuse.SINGLE_USE, tests=met),
+        (TESTS,),
+        overlay_digest=overlaid,
+        most_at_once=2,
+        listener=lambda name, digest, result: told.append((name, digest, threading.get_ident())),
+    )
+    reports = evaluator.evaluate_candidates("d", [{"b": b""}, {"a": b""}])
+
+    assert [report.store_digest for report in reports] == ["d+b", "d+a"]
+    here = threading.get_ident()
+    assert told == [("tests", "d+b", here), ("tests", "d+a", here)]
+
+
+def test_no_more_candidates_at_once_than_are_allowed() -> None:
+    lock = threading.Lock()
+
+    def alone() -> JobResult:
+        assert lock.acquire(blocking=False)
+        result = passing()
+        lock.release()
+        return result
+
+    evaluator = trying(Boxes(Reuse.SINGLE_USE, tests=alone), most_at_once=1)
+    reports = evaluator.evaluate_candidates("d", [{f"{number}": b""} for number in range(8)])
+
+    assert all(report.green for report in reports)
+
+
+def test_a_candidate_that_the_store_would_refuse_loses_no_other() -> None:
+    evaluator = trying(Boxes(Reuse.SINGLE_USE, tests=passing))
+    refused, judged = evaluator.evaluate_candidates("d", [{"../out": b""}, {"a": b""}])
+
+    assert judged.green
+    assert not refused.green
+    assert refused.store_digest == ""
+    assert refused.results[0].ending is Ending.REJECTED
+    assert "forbidden segment" in refused.results[0].findings[0].text
+
+
+def test_a_candidate_at_which_boxes_break_loses_no_other() -> None:
+    calls = iter([breaking, breaking, passing])
+    evaluator = trying(Boxes(Reuse.SINGLE_USE, tests=lambda: next(calls)()), most_at_once=1)
+    lost, judged = evaluator.evaluate_candidates("d", [{"a": b""}, {"b": b""}])
+
+    assert lost.results[-1].verdict is Verdict.BROKEN_OFF
+    assert judged.green
+
+
+def test_when_no_candidate_can_be_judged_the_reason_is_raised() -> None:
+    boxes = Boxes(Reuse.SINGLE_USE, tests=passing)
+    boxes.digest = "other"
+
+    with pytest.raises(SandboxFailure, match="a box copied store other"):
+        Evaluator(boxes, (TESTS,), overlay_digest=overlaid).evaluate_candidates("d", [{"a": b""}, {"b": b""}])
+
+
+def test_candidates_have_boxes_that_nobody_used_even_where_tests_share_one() -> None:
+    fresh, shared = Boxes(Reuse.SINGLE_USE, tests=passing), Boxes(Reuse.RUN)
+    tools = Boxes(Reuse.RUN, gate=passing, lint=passing)
+    evaluator = Evaluator(fresh, (GATE, LINT, TESTS), tools, shared, overlay_digest=overlaid)
+    (report,) = evaluator.evaluate_candidates("d", [{"a": b""}])
+
+    assert report.results[-1].reuse is Reuse.SINGLE_USE
+    assert shared.taken == 0

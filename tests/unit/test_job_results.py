@@ -28,6 +28,7 @@ EMPTY = {"head": "", "tail": "", "total_bytes": 0}
 NOTICE = {"kind": "hidden", "path": "a\u202e.py", "line": 1, "text": "\x1b[2Jx"}
 READING: dict[str, Any] = {
     "expected_ids": ["t.py::a"],
+    "assertions": [1],
     "ids_left_out": 0,
     "notices": [NOTICE],
     "notices_left_out": 0,
@@ -177,7 +178,7 @@ def test_texts_of_two_boxes_can_be_compared_although_their_users_differ() -> Non
 def test_a_reading_loses_control_sequences_and_may_be_absent() -> None:
     reading = result_of(Answer(copy.deepcopy(ANSWER), "runner"), Limits(), USERS).reading
 
-    assert reading == Reading(("t.py::a",), notices=(Notice(NoticeKind.HIDDEN, "a.py", 1, "x"),))
+    assert reading == Reading(("t.py::a",), (1,), notices=(Notice(NoticeKind.HIDDEN, "a.py", 1, "x"),))
     assert result_of(Answer(ANSWER | {"reading": None}, "runner"), Limits(), USERS).reading is None
 
 
@@ -201,7 +202,10 @@ def test_a_reading_loses_control_sequences_and_may_be_absent() -> None:
         {"reading": []},
         {"reading": READING | {"more": 1}},
         {"reading": READING | {"expected_ids": ["x" * 1001]}},
-        {"reading": READING | {"expected_ids": ["x"] * 10_001}},
+        {"reading": READING | {"expected_ids": ["x"] * 10_001, "assertions": [1] * 10_001}},
+        {"reading": READING | {"assertions": []}},
+        {"reading": READING | {"assertions": [-1]}},
+        {"reading": READING | {"assertions": [True]}},
         {"reading": READING | {"ids_left_out": -1}},
         {"reading": READING | {"ids_left_out": True}},
         {"reading": READING | {"notices": [NOTICE | {"kind": "surprise"}]}},
@@ -229,6 +233,9 @@ def test_a_reading_loses_control_sequences_and_may_be_absent() -> None:
         "unknown field of a reading",
         "long expected id",
         "too many expected ids",
+        "fewer counts than ids",
+        "negative assertions",
+        "bool assertions",
         "negative count",
         "bool count",
         "unknown notice",

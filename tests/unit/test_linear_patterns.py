@@ -18,6 +18,7 @@ from lmac.program_answers import PROGRAM
 from lmac.rendering import untrusted
 from lmac.requirements import listed_requirements
 from lmac.simple_program import parse_numbered_program
+from lmac.task_examples import examples_of
 from lmac_sandbox import Output
 from lmac_sandbox.inside import markdown, outlines
 from lmac_sandbox.inside.store_links import read_links
@@ -122,6 +123,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "fences": markdown._FENCE_LINE.fullmatch,
     "rows": lambda text: markdown._DELIMITER_ROW.fullmatch(text.strip()),
     "cells": markdown._cells,
+    "examples": lambda text: examples_of(f"`a.py` has `f(x)`\n{text}"),
+    "lines of examples": lambda text: examples_of("`a.py`" + text.replace(" ", "\n").replace("a", ">>> f(")),
 }
 
 

@@ -85,7 +85,7 @@ def test_files_are_told_by_their_names(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["a.py", "tests.py", "conftest.py", "test_a.txt", "__pycache__/test_a.py"])
 def test_files_that_pytest_does_not_take_promise_nothing(path: str) -> None:
-    assert read_sources({path: b"def test_a(): assert f()"})[0] == []
+    assert read_sources({path: b"def test_a(): assert f()"})[0] == {}
 
 
 def test_of_two_functions_of_one_name_the_first_is_named_as_hidden() -> None:
@@ -126,7 +126,7 @@ def test_what_cannot_be_parsed_is_named(source: str | bytes) -> None:
     raw = source if isinstance(source, bytes) else source.encode()
     found, notices = read_sources({"test_a.py": raw, "test_b.py": b"def test_b(): assert f()"})
 
-    assert found == ["test_b.py::test_b"]
+    assert list(found) == ["test_b.py::test_b"]
     assert [notice.kind for notice in notices] == [NoticeKind.UNREADABLE]
 
 
@@ -403,7 +403,7 @@ def test_links_are_not_read(tmp_path: Path) -> None:
 def test_a_source_in_a_strange_encoding_breaks_nothing(codec: str) -> None:
     source = f"# coding: {codec}\nx = 1  # noqa\n".encode()
 
-    assert read_sources({"test_a.py": source, "conftest.py": source, "m.py": source})[0] == []
+    assert read_sources({"test_a.py": source, "conftest.py": source, "m.py": source})[0] == {}
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
@@ -424,3 +424,113 @@ def test_no_bytes_are_taken_for_a_reading_or_break_it(raw: bytes) -> None:
 )
 def test_a_bomb_for_the_reader_is_read_or_named(source: str) -> None:
     read_sources({"test_a.py": source.encode(), "conftest.py": source.encode()})
+
+
+def test_each_test_says_how_much_it_asserts() -> None:
+    source = (
+        "def test_a():\n    assert f() == 1\n    for x in y:\n        assert x\n        assert True\n"
+        "def test_b(): pass\n"
+        "def check_it(): assert f()\n"
+        "def test_c(): check_it()\n"
+    )
+    found, _ = read_sources({"test_a.py": source.encode()})
+
+    assert found == {"test_a.py::test_a": 2, "test_a.py::test_b": 0, "test_a.py::test_c": 1}
+
+
+PLACEHOLDERS = [
+    "def f(): pass\n",
+    'def f():\n    """Say."""\n    pass\n',
+    "def f(): ...\n",
+    'def f() -> int:\n    """Say."""\n',
+    'def f():\n    """TODO: write it."""\n',
+    "class A:\n    def f(self): pass\n",
+    "class A:\n    def f(self): raise NotImplementedError('later')\n",
+    "if x:\n    class A:\n        async def f(self): ...\n",
+    "def g():\n    def f(): pass\n    return f\n",
+]
+WRITTEN = [
+    "class Error(Exception): pass\n",
+    'class Error(Exception):\n    """Say."""\n    ...\n',
+    "class A(Protocol):\n    def f(self) -> int: ...\n",
+    "class A(ABC):\n    @abstractmethod\n    def f(self): pass\n",
+    "class A(metaclass=ABCMeta):\n    def f(self): raise NotImplementedError\n",
+    "class A:\n    def f(self): raise NotImplementedError\nclass B(A):\n    def f(self): return 1\n",
+    "@overload\ndef f(x: int) -> int: ...\n",
+    "class A:\n    def __init__(self): pass\n",
+    "class Handler(Base):\n    def log_message(self, *rest): pass\n",
+    'def f():\n    """Say."""\n',
+    "def f():\n    try:\n        g()\n    except KeyError:\n        pass\n",
+    "def f():\n    for x in y: pass\n    return 'TODO'\n",
+]
+
+
+@pytest.mark.parametrize("source", PLACEHOLDERS)
+def test_a_function_that_is_not_written_is_named(source: str) -> None:
+    (notice,) = said(m__py=source)
+
+    assert notice.kind is NoticeKind.PLACEHOLDER
+    assert notice.text.startswith("f is not written: ")
+
+
+@pytest.mark.parametrize("source", WRITTEN)
+def test_what_may_do_nothing_is_no_placeholder(source: str) -> None:
+    assert said(m__py=source) == []
+
+
+def test_tests_may_hold_functions_that_do_nothing() -> None:
+    tests = "from m import f\ndef stub(): pass\ndef test_a(): assert f(stub)\n"
+
+    assert said(test_m__py=tests, m__py="x = 1\n") == []
+
+
+CACHE = "class LRUCache:\n    def get(self): return 1\n"
+REACHING = [
+    "from lru_cache import LRUCache\n",
+    "import lru_cache as c\n",
+    "from .lru_cache import LRUCache\n",
+    "import importlib\nc = importlib.import_module('lru_cache')\n",
+    "import subprocess\nrun = ['python', 'lru_cache.py']\n",
+]
+
+
+@pytest.mark.parametrize("start", REACHING)
+def test_tests_that_reach_a_module_of_the_files_are_tests_of_them(start: str) -> None:
+    assert said(test_x__py=f"{start}def test_a(): assert f()\n", lru_cache__py=CACHE) == []
+
+
+def test_tests_that_reach_no_module_of_the_files_test_nothing() -> None:
+    (notice,) = said(test_x__py="import math\ndef test_a(): assert math.pi\n", lru_cache__py=CACHE)
+
+    assert (notice.kind, notice.path) == (NoticeKind.TESTS_NOTHING, "test_x.py")
+
+
+def test_a_conftest_may_bring_what_is_tested() -> None:
+    conftest = "import pytest, lru_cache\n@pytest.fixture\ndef cache(): return lru_cache.LRUCache()\n"
+    found = said(test_x__py="def test_a(cache): assert cache\n", conftest__py=conftest, lru_cache__py=CACHE)
+
+    assert found == []
+
+
+def test_where_nothing_is_built_tests_need_not_reach_it() -> None:
+    assert said(test_x__py="def test_a(): assert f()\n") == []
+
+
+def test_a_class_that_tests_define_in_place_of_the_one_they_are_for_is_named() -> None:
+    tests = f"{CACHE}def test_a(): assert LRUCache().get() == 1\n"
+    kinds_found = [notice.kind for notice in said(test_lru_cache__py=tests, lru_cache__py=CACHE)]
+
+    assert kinds_found == [NoticeKind.TESTS_NOTHING, NoticeKind.REIMPLEMENTS]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "class LRUCache(lru_cache.LRUCache):\n    extra = 1\n",
+        "class Clock:\n    def now(self): return 1\n",
+    ],
+)
+def test_helpers_of_tests_and_subclasses_are_no_second_implementation(own: str) -> None:
+    tests = f"import lru_cache\n{own}def test_a(): assert f()\n"
+
+    assert said(test_lru_cache__py=tests, lru_cache__py=CACHE) == []

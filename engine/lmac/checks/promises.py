@@ -76,15 +76,22 @@ def _places(text: str, mark: str) -> Iterable[int]:
         place = text.find(mark, place + 1)
 
 
-def told_by_reading(result: JobResult) -> Iterable[Finding]:
+def told_by_reading(result: JobResult, placeholders_block: bool = True) -> Iterable[Finding]:
     """Notices as findings; which kinds block stands in `lmac_sandbox.NoticeKind`'s table."""
     assert result.reading is not None
     uncollected = {event["id"] for event in result.events if event["kind"] == "collect_error"}
     for notice in result.reading.notices:
         where = f"{notice.path}:{notice.line}" if notice.line else notice.path
         match notice.kind:
-            case NoticeKind.CHANGES_SESSION | NoticeKind.HIDDEN:
+            case (
+                NoticeKind.CHANGES_SESSION
+                | NoticeKind.HIDDEN
+                | NoticeKind.TESTS_NOTHING
+                | NoticeKind.REIMPLEMENTS
+            ):
                 blocking = True
+            case NoticeKind.PLACEHOLDER:
+                blocking = placeholders_block
             case NoticeKind.UNREADABLE:
                 # pytest says the same of it, and at more length.
                 blocking = notice.path not in uncollected

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from lmac.checks.check import broken_off
 from lmac.checks.promises import beyond, never_run, never_seen, told_by_reading
-from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Verdict
+from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, PromisedTest, Verdict
 from lmac_sandbox import Ending, JobResult
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
@@ -19,9 +20,13 @@ NO_TESTS_COLLECTED = 5
 MOST_TESTS = 500
 """Outcomes that a result keeps one by one."""
 MOST_FINDINGS = 300
+MOST_PROMISED = 2000
+"""Tests of which a result keeps the number of assertions."""
 
 
-def judge_session(check: str, result: JobResult, suite_is_trusted: bool = False) -> CheckResult:
+def judge_session(
+    check: str, result: JobResult, suite_is_trusted: bool = False, placeholders_block: bool = True
+) -> CheckResult:
     """The verdict on a pytest session; always claimed, for a test process can patch itself.
 
     A pass needs an end that the session told and its exit confirms, at least one passed result for every test
@@ -29,9 +34,11 @@ def judge_session(check: str, result: JobResult, suite_is_trusted: bool = False)
 
     Args:
         suite_is_trusted: The user's own: its hooks and settings are meant.
+        placeholders_block: Whether functions that are not written keep the files from being complete.
     """
     findings = tuple(_findings(result))
-    notices = () if suite_is_trusted or result.reading is None else tuple(told_by_reading(result))
+    is_told = result.reading is not None and not suite_is_trusted
+    notices = tuple(told_by_reading(result, placeholders_block)) if is_told else ()
     outcomes = _outcomes(result.events)
     passed = sum(outcome.outcome == "passed" for outcome in outcomes)
     if result.ending is not Ending.EXITED or result.reading is None:
@@ -56,7 +63,14 @@ def judge_session(check: str, result: JobResult, suite_is_trusted: bool = False)
         claimed=True,
         tests=most_telling(outcomes),
         coverage=tuple(_coverage(result.events)),
+        promised=_promised(result) if is_told else (),
     )
+
+
+def _promised(result: JobResult) -> tuple[PromisedTest, ...]:
+    assert result.reading is not None
+    counted = zip(result.reading.expected_ids, result.reading.assertions, strict=False)
+    return tuple(PromisedTest(*one) for one in islice(counted, MOST_PROMISED))
 
 
 def _broken_ending(result: JobResult) -> Ending:

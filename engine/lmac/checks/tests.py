@@ -26,11 +26,18 @@ class TestCheck:
     reuse: Reuse = Reuse.SINGLE_USE
     measures_coverage: bool = False
     """Costs a call for every line that runs."""
+    placeholders_block: bool = True
+    """Whether functions that are not written keep the files from being complete."""
+    required: bool = True
+    """Whether a store without any is unfinished; if not, other checks have to pass."""
 
     def job(self) -> Job:
         arguments = ("-q", "--tb=short", ".")
         return Job.pytest(arguments, wall_seconds=self.wall_seconds, measures_coverage=self.measures_coverage)
 
     def judge(self, result: JobResult) -> CheckResult:
-        judged = judge_session(self.name, result)
-        return replace(judged, awaits=NO_TESTS) if judged.verdict is Verdict.NOTHING_TO_JUDGE else judged
+        judged = judge_session(self.name, result, placeholders_block=self.placeholders_block)
+        if judged.verdict is not Verdict.NOTHING_TO_JUDGE:
+            return judged
+        absent = Verdict.NOTHING_TO_JUDGE if self.required else Verdict.NOT_APPLICABLE
+        return replace(judged, verdict=absent, awaits=NO_TESTS)

@@ -75,7 +75,7 @@ def _order(
     own_program = load_program(program, given.task) if program is not None else None
     suite_folder = acceptance or given.acceptance_folder
     suite = load_suite(suite_folder) if suite_folder else None
-    form = config.acceptance_form
+    form = config.acceptance.form
     if suite_folder and form is None:
         form = load_suite_settings(suite_folder).form
     profile = load_profile(config.model)

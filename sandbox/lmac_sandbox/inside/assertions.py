@@ -33,10 +33,15 @@ def _functions(body: Sequence[ast.stmt]) -> Iterator[Function]:
 
 def asserts(function: Function, helpers: frozenset[str]) -> bool:
     """Whether it states anything that could be wrong."""
+    return assertion_count(function, helpers) > 0
+
+
+def assertion_count(function: Function, helpers: frozenset[str]) -> int:
+    """How many statements and calls of it could find something wrong."""
     arguments = function.args
     names = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     # A fixture may assert before or after the test.
-    return bool(names & helpers) or any(
+    return len(names & helpers) + sum(
         _states(node, helpers) for statement in function.body for node in ast.walk(statement)
     )
 

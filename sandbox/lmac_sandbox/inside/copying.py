@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from .clearing import Room, Unclean, clear_writable, demand_clean
 from .frames import Frame
 from .namespace import Caps as StoreCaps
 from .namespace import Collision, Full, Namespace
-from .paths import BadPath
+from .paths import BadPath, shown
 from .places import (
     JUDGE,
     JUDGE_FOLDERS,
@@ -21,13 +22,21 @@ from .places import (
 )
 from .processes import purge
 from .spawn import set_dumpable
-from .store_digest import StoreDigest
+from .store_digest import StoreDigest, content_digest
 from .tree import Tree
 from .users import BoxUsers
 
 
 class CopyFailed(RuntimeError):
     """The job's user could not do it; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What a copy is to have beside the store's own files."""
+
+    files: Mapping[str, bytes]
+    deleted: Sequence[str]
 
 
 def claim_scratch(users: BoxUsers) -> None:
@@ -55,8 +64,8 @@ def _make_own(root: str, folders: tuple[str, ...]) -> Frame:
     return {}
 
 
-def renew_copy(room: Room, file_bytes: int) -> Frame:
-    """Remove all that earlier jobs left, then copy the store.
+def renew_copy(room: Room, file_bytes: int, overlay: Overlay | None = None) -> Frame:
+    """Remove all that earlier jobs left, then as `copy_store`.
 
     Args:
         room: Of the box before its first job.
@@ -67,17 +76,44 @@ def renew_copy(room: Room, file_bytes: int) -> Frame:
     clear_writable()
     make_folders()
     demand_clean(room)
-    return copy_store(file_bytes)
+    return copy_store(file_bytes, overlay)
 
 
-def copy_store(file_bytes: int) -> Frame:
-    """Copy every regular file of the store into `subject`; the digest is of the bytes that were written."""
-    digest, files = StoreDigest(), 0
+def copy_store(file_bytes: int, overlay: Overlay | None = None) -> Frame:
+    """Copy every regular file of the store into `subject`; the digest is of the bytes that were written.
+
+    Args:
+        overlay: Laid over the copy afterwards; the store is read-only here.
+    """
+    digest, paths = StoreDigest(), []
     with closing(Tree(STORE)) as store, closing(Tree(WORKING_FOLDERS["subject"])) as subject:
         for path in store.walk():
             digest.put(path, store.copy(path, subject, file_bytes))
-            files += 1
-    return {"digest": digest.hexdigest(), "files": files}
+            paths.append(path)
+        told = {"digest": digest.hexdigest(), "files": len(paths)}
+        if overlay is not None:
+            _lay_over(overlay, subject, paths, digest, file_bytes)
+            told["overlay_digest"] = digest.hexdigest()
+    return told
+
+
+def _lay_over(
+    overlay: Overlay, subject: Tree, paths: Sequence[str], digest: StoreDigest, file_bytes: int
+) -> None:
+    """Change the copy, by the rules by which a store changes; how much fits is the scratch's to say."""
+    unlimited = 2**53
+    namespace = Namespace(StoreCaps(unlimited, unlimited, file_bytes))
+    for path in paths:
+        namespace.put(path, 0)
+    for path in overlay.deleted:
+        if path not in namespace:
+            raise BadPath(f"{shown(path)} cannot be deleted: it is not there")
+        subject.remove(path, namespace.remove(path))
+        digest.remove(path)
+    namespace.check({path: len(content) for path, content in overlay.files.items()})
+    for path in sorted(overlay.files):
+        subject.write(path, overlay.files[path])
+        digest.put(path, content_digest(overlay.files[path]))
 
 
 def place_files(files: Mapping[str, bytes], folder: str, file_bytes: int) -> Frame:

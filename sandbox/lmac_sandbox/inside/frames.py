@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Told by every hello; host and image must agree."""
 PREFIX_BYTES = 4
 FRAME_BYTES = 32 * 2**20

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 
 from .frames import PROTOCOL, Decoder, Frame, encode
 from .namespace import Caps, Collision, Full, Namespace
@@ -63,6 +64,29 @@ class Store:
         del self._sha256[path]
         return self.digest()
 
+    def overlay_digest(self, files: Mapping[str, tuple[int, str]], deleted: Iterable[str]) -> str:
+        """The digest that the store would have without the ones and with the others; nothing is written.
+
+        Args:
+            files: By path, bytes and sha256.
+        """
+        gone = list(dict.fromkeys(deleted))
+        for path in gone:
+            self._require(path)
+        # The index changes for as long as it is asked; each step brings its own way back.
+        with ExitStack() as back:
+            for path in gone:
+                back.callback(self._put, path, self._namespace.sizes()[path], self._sha256[path])
+                self._take_out(path)
+            self.check({path: size_bytes for path, (size_bytes, _) in files.items()})
+            for path, (size_bytes, sha256) in files.items():
+                if path in self._namespace:
+                    back.callback(self._put, path, self._namespace.sizes()[path], self._sha256[path])
+                else:
+                    back.callback(self._take_out, path)
+                self._put(path, size_bytes, sha256)
+            return self._digest.hexdigest()
+
     def entries(self) -> list[tuple[str, int, str]]:
         """Path, bytes and sha256 of every file, sorted by path."""
         sizes = self._namespace.sizes()
@@ -78,9 +102,16 @@ class Store:
 
     def _note(self, path: str, content: bytes) -> None:
         sha256 = content_digest(content)
-        self._namespace.put(path, len(content))
-        self._digest.put(path, sha256)
+        self._put(path, len(content), sha256)
         self._sha256[path] = sha256
+
+    def _put(self, path: str, size_bytes: int, sha256: str) -> None:
+        self._namespace.put(path, size_bytes)
+        self._digest.put(path, sha256)
+
+    def _take_out(self, path: str) -> None:
+        self._namespace.remove(path)
+        self._digest.remove(path)
 
 
 def main() -> None:
@@ -130,6 +161,9 @@ def _carry_out(store: Store, request: Frame) -> Frame:
             return {"files": {path: base64.b64encode(contents[path]).decode("ascii") for path in contents}}
         case "delete":
             return {"digest": store.delete(request["path"])}
+        case "overlay":
+            files = {path: (int(size), str(sha256)) for path, (size, sha256) in request["files"].items()}
+            return {"digest": store.overlay_digest(files, request["deleted"])}
         case "list":
             return {"entries": store.entries()}
         case unknown:

@@ -5,6 +5,9 @@ changes_session   a hook or setting that can hide, choose or rewrite results  a 
 hidden            tests that pytest never sees, or sees under another's name  a fault
 unreadable        a test file or conftest that cannot be parsed               a fault
 leaves            a call that ends the process                                a fault if the session broke off
+tests_nothing     a test file that reaches no module of the files               a fault
+reimplements      what a test file defines in place of what it is to test     a fault
+placeholder       a function of the code that is not written yet              a fault, or as configured
 no_effect         configuration, start-up files, reports: nothing reads them  a remark
 shadows           a module named as one that Python or pytest brings along    a remark
 switched_off      test functions that pytest is told not to run               a remark
@@ -33,6 +36,9 @@ class NoticeKind(StrEnum):
     HIDDEN = "hidden"
     UNREADABLE = "unreadable"
     LEAVES = "leaves"
+    TESTS_NOTHING = "tests_nothing"
+    REIMPLEMENTS = "reimplements"
+    PLACEHOLDER = "placeholder"
     NO_EFFECT = "no_effect"
     SHADOWS = "shadows"
     SWITCHED_OFF = "switched_off"

@@ -11,11 +11,23 @@ import ast
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .assertions import asserting_helpers, asserts
+from .assertions import asserting_helpers, assertion_count
 from .bystanders import read_names
 from .events import ID_CHARACTERS, cut_text, is_text
+from .evidence import (
+    READ_BYTES,
+    is_code,
+    may_hold_placeholder,
+    module_names,
+    never_imports,
+    own_names,
+    placeholders,
+    reaches,
+    reimplemented,
+    subject_of,
+)
 from .expected import is_test_file, read_tests
 from .frames import Frame
 from .hooks import foreign_plugin, read_calls, read_hooks, read_plugins
@@ -31,7 +43,7 @@ READING_BYTES = 8 * 2**20
 """A reading is never longer: escapes take six bytes a character."""
 _SOURCE_BYTES = 2**23
 _HEAD_BYTES = 64 * 2**10
-_FIELDS = frozenset({"expected_ids", "ids_left_out", "notices", "notices_left_out"})
+_FIELDS = frozenset({"expected_ids", "assertions", "ids_left_out", "notices", "notices_left_out"})
 _ORDER = {kind: place for place, kind in enumerate(NoticeKind)}
 
 
@@ -54,13 +66,13 @@ def read_folder(folder: str) -> Frame:
     with warnings.catch_warnings():
         # An invalid escape in a string is a warning of the compiler, which tells it on its own.
         warnings.simplefilter("ignore")
-        ids, said = read_sources(sources)
-    return _capped(ids, [*notices, *said])
+        tests, said = read_sources(sources)
+    return _capped(tests, [*notices, *said])
 
 
-def read_sources(sources: Mapping[str, bytes]) -> tuple[list[str], list[Notice]]:
-    """Expected ids and notices of Python files, by path."""
-    ids: list[str] = []
+def read_sources(sources: Mapping[str, bytes]) -> tuple[dict[str, int], list[Notice]]:
+    """Expected ids, each with the number of its assertions, and notices of Python files, by path."""
+    tests: dict[str, int] = {}
     notices: list[Notice] = []
     trees: dict[str, ast.Module] = {}
     for path in sources:
@@ -73,14 +85,50 @@ def read_sources(sources: Mapping[str, bytes]) -> tuple[list[str], list[Notice]]
         except RecursionError as error:
             notices.append(_unreadable(path, error))
             continue
-        ids += found
+        tests |= found
         notices += said
-    return ids, [*notices, *_brought_in(trees, sources), *suppressions(sources.items())]
+    return tests, [
+        *notices,
+        *_brought_in(trees, sources),
+        *_of_evidence(trees, sources, tests),
+        *suppressions(sources.items()),
+    ]
+
+
+def _of_evidence(
+    trees: Mapping[str, ast.Module], sources: Mapping[str, bytes], tests: Iterable[str]
+) -> Iterator[Notice]:
+    """On tests that test nothing of the code, and on code that is not written."""
+    code = [path for path in sources if is_code(path)]
+    names = module_names(path for path in code if sources[path].strip())
+    by_conftest = any(reaches(tree, names) for path, tree in trees.items() if _is_conftest(path))
+    with_tests = {identity.partition("::")[0] for identity in tests}
+    for path, tree in trees.items():
+        if path not in with_tests or not names:
+            continue
+        if not by_conftest and not reaches(tree, names):
+            yield never_imports(path)
+        subject = subject_of(path, code)
+        if subject and own_names(tree) and (built := _parsed_code(sources[subject])):
+            yield from reimplemented(path, tree, subject, own_names(built))
+    for path in code:
+        if may_hold_placeholder(sources[path]) and (built := _parsed_code(sources[path])):
+            yield from placeholders(path, built)
+
+
+def _parsed_code(source: bytes) -> ast.Module | None:
+    """None for what the syntax check names."""
+    if len(source) > READ_BYTES:
+        return None
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _read_one(
     path: str, tree: ast.Module, source: bytes, common: Sequence[ast.Module]
-) -> tuple[list[str], list[Notice]]:
+) -> tuple[dict[str, int], list[Notice]]:
     notices: list[Notice] = []
     # These words are rare, and a walk over every node is what takes the time.
     if any(word in source for word in (b"exit", b"Exit", b"quit", b"pluginmanager")):
@@ -88,15 +136,16 @@ def _read_one(
     if _is_conftest(path):
         notices += read_hooks(path, tree)
     if not is_test_file(path) or "__pycache__" in path.split("/"):
-        return [], notices
+        return {}, notices
     reading = read_tests(path, tree)
     helpers = asserting_helpers([*common, tree])
+    counts = {name: assertion_count(function, helpers) for name, function in reading.functions.items()}
     silent = [
         Notice(NoticeKind.ASSERTS_NOTHING, path, function.lineno, f"{function.name} asserts nothing")
-        for function in reading.functions.values()
-        if not asserts(function, helpers)
+        for name, function in reading.functions.items()
+        if not counts[name]
     ]
-    return list(reading.functions), [*notices, *reading.notices, *silent]
+    return counts, [*notices, *reading.notices, *silent]
 
 
 def _parsed(path: str, source: bytes, notices: list[Notice]) -> ast.Module | None:
@@ -117,14 +166,21 @@ def checked_reading(value: object) -> Frame | None:
     if not isinstance(value, dict) or value.keys() != _FIELDS:
         return None
     ids, notices = value["expected_ids"], value["notices"]
-    counts = (value["ids_left_out"], value["notices_left_out"])
+    left_out = (value["ids_left_out"], value["notices_left_out"])
     if not isinstance(ids, list) or len(ids) > EXPECTED_IDS or not isinstance(notices, list):
         return None
-    if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
+    if not all(map(_is_count, left_out)):
         return None
     if not all(is_text(identity, ID_CHARACTERS) for identity in ids):
         return None
+    assertions = value["assertions"]
+    if not isinstance(assertions, list) or len(assertions) != len(ids) or not all(map(_is_count, assertions)):
+        return None
     return value if len(notices) <= NOTICES and all(notice_of(item) for item in notices) else None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def parse_reading(raw: bytes) -> Frame | None:
@@ -176,10 +232,10 @@ def _is_conftest(path: str) -> bool:
     return path.rpartition("/")[2] == "conftest.py"
 
 
-def _capped(ids: list[str], notices: list[Notice]) -> Frame:
+def _capped(tests: Mapping[str, int], notices: list[Notice]) -> Frame:
     kept: list[str] = []
     room = IDS_CHARACTERS
-    for identity in ids[:EXPECTED_IDS]:
+    for identity in list(tests)[:EXPECTED_IDS]:
         short = cut_text(identity, ID_CHARACTERS)
         room -= len(short)
         if room < 0:
@@ -188,7 +244,8 @@ def _capped(ids: list[str], notices: list[Notice]) -> Frame:
     first = sorted(notices, key=lambda notice: _ORDER[notice.kind])[:NOTICES]
     return {
         "expected_ids": kept,
-        "ids_left_out": len(ids) - len(kept),
+        "assertions": list(tests.values())[: len(kept)],
+        "ids_left_out": len(tests) - len(kept),
         "notices": [notice.frame() for notice in first],
         "notices_left_out": len(notices) - len(first),
     }

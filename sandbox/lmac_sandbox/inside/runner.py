@@ -14,6 +14,7 @@ from typing import NoReturn
 from .clearing import Room
 from .copying import (
     CopyFailed,
+    Overlay,
     as_user,
     claim_scratch,
     copy_store,
@@ -95,9 +96,11 @@ def _answer(request: Frame, box: _Box) -> Frame:
     try:
         match request["op"]:
             case "snapshot":
-                return as_user(box.users.job, lambda: copy_store(_caps(request).file_bytes))
+                file_bytes, overlay = _caps(request).file_bytes, _overlay(request)
+                return as_user(box.users.job, lambda: copy_store(file_bytes, overlay))
             case "renew":
-                return as_user(box.users.job, lambda: renew_copy(box.room, _caps(request).file_bytes))
+                file_bytes, overlay = _caps(request).file_bytes, _overlay(request)
+                return as_user(box.users.job, lambda: renew_copy(box.room, file_bytes, overlay))
             case "place":
                 into = str(request["into"])
                 files = {path: base64.b64decode(content) for path, content in request["files"].items()}
@@ -114,6 +117,14 @@ def _answer(request: Frame, box: _Box) -> Frame:
 def _place(name: str, users: BoxUsers) -> tuple[str, int]:
     """The folder of that name, and the user to whom it belongs."""
     return (JUDGE_SUITE, users.judge) if name == "judge" else (WORKING_FOLDERS[name], users.job)
+
+
+def _overlay(request: Frame) -> Overlay | None:
+    laid = request.get("overlay")
+    if laid is None:
+        return None
+    files = {path: base64.b64decode(content) for path, content in laid["files"].items()}
+    return Overlay(files, laid["deleted"])
 
 
 def _order(request: Frame) -> Order:

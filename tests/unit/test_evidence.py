@@ -1,0 +1,64 @@
+"""A report tells which tests an instruction took away or made say less."""
+
+from __future__ import annotations
+
+from job_results import finished, job_result, of_test
+from lmac.checks import TestCheck
+from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evidence import weakened
+from lmac_sandbox import Ending, Notice, NoticeKind, Reading
+
+
+def report(outcomes: dict[str, str], assertions: dict[str, int]) -> Report:
+    """Of a session over tests with so many assertions each."""
+    events = tuple(of_test(identity, outcome) for identity, outcome in outcomes.items())
+    reading = Reading(tuple(assertions), tuple(assertions.values()))
+    result = TestCheck().judge(job_result(events=(*events, finished()), reading=reading))
+    return Report("d", (result,))
+
+
+BEFORE = report({"t.py::a": "passed", "t.py::b[1]": "passed"}, {"t.py::a": 2, "t.py::b": 1})
+
+
+def test_the_same_tests_are_as_strong_as_before() -> None:
+    assert weakened(BEFORE, BEFORE) == ()
+
+
+def test_more_tests_and_more_assertions_weaken_nothing() -> None:
+    more = report({}, {"t.py::a": 3, "t.py::b": 1, "t.py::c": 0})
+
+    assert weakened(BEFORE, more) == ()
+
+
+def test_a_test_that_is_gone_or_says_less_is_named() -> None:
+    after = report({"t.py::a": "passed"}, {"t.py::a": 1})
+
+    assert weakened(BEFORE, after) == (
+        "t.py::a states less: 1 assertions, it had 2",
+        "t.py::b was deleted",
+    )
+
+
+def test_a_test_that_is_skipped_now_is_named_and_one_that_was_is_not() -> None:
+    after = report({"t.py::a": "passed", "t.py::b[1]": "skipped"}, {"t.py::a": 2, "t.py::b": 1})
+
+    assert weakened(BEFORE, after) == ("t.py::b[1] is skipped now",)
+    assert weakened(after, after) == ()
+
+
+def test_files_that_could_not_be_read_for_a_while_are_a_fault_of_their_own() -> None:
+    broken = CheckResult("tests", Verdict.BROKEN_OFF, Ending.TIMED_OUT, (Finding("", "timed out"),))
+
+    assert weakened(BEFORE, Report("d", (broken,))) == ()
+    assert weakened(BEFORE, Report("d", ())) == ()
+
+
+def test_placeholders_block_unless_the_config_says_otherwise() -> None:
+    notice = Notice(NoticeKind.PLACEHOLDER, "m.py", 3, "f is not written: `pass`")
+    reading = Reading(("t.py::a",), (1,), notices=(notice,))
+    result = job_result(events=(of_test("t.py::a"), finished()), reading=reading)
+
+    assert TestCheck().judge(result).verdict is Verdict.FAILED
+    lenient = TestCheck(placeholders_block=False).judge(result)
+    assert lenient.verdict is Verdict.PASSED
+    assert lenient.findings == (Finding("m.py:3", "placeholder: f is not written: `pass`", blocking=False),)

@@ -1,0 +1,152 @@
+"""Examples are read off a task's text; what could mean something else is left out."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from lmac.example_suite import examples_suite, suite_source
+from lmac.shipped import shipped_folder
+from lmac.task_examples import Example, examples_of
+
+TASK = "Write one module, `m.py`, with the function `f(x)` and the class `Box`.\n\n"
+
+
+def read(text: str) -> list[tuple[str, str | None]]:
+    """What the first task's text states, step by step."""
+    return [
+        (step.code, step.expected)
+        for found in examples_of(TASK + text)
+        for step in found.steps
+        if step.states
+    ]
+
+
+STATED = {
+    "f(1, 2) == 3": ("f(1, 2)", "3"),
+    'f("a") # "b"': ('f("a")', '"b"'),
+    'f("a")  # -> "b"': ('f("a")', '"b"'),
+    'f("a")  # returns "b"': ('f("a")', '"b"'),
+    "f(1) -> 2": ("f(1)", "2"),
+    "f(1) => 2": ("f(1)", "2"),
+    "f(1) ==> 2.5.": ("f(1)", "2.5"),
+    "f(1) ➞ 2": ("f(1)", "2"),
+    "For example, f(1) returns 2.": ("f(1)", "2"),
+    "f([1]) should return [2, (3, None)], as above": ("f([1])", "[2, (3, None)]"),
+    '`f(0)` is `"0"`, and so on': ("f(0)", '"0"'),
+    "without zeros: `f(0)` is `0`": ("f(0)", "0"),
+    "- f('a, (b') -> -1 # because": ("f('a, (b')", "-1"),
+    "f(1)[0] == 2": ("f(1)[0]", "2"),
+    "Box(1).size() == 2": ("Box(1).size()", "2"),
+    "assert f(1) == {'a': [1]}": ("f(1)", "{'a': [1]}"),
+    "f(f(1)) == 3": ("f(f(1))", "3"),
+    "f(1) => true": ("f(1)", "True"),
+    ">>> f(1)\n2": ("f(1)", "2"),
+    "    >>> f(1)\n    [1,\n     2]\n    ": ("f(1)", "[1,\n2]"),
+    ">>> f(\n...     1)\n2": ("f(\n    1)", "2"),
+    ">>> f(1) == 2\nTrue": ("f(1) == 2", "True"),
+    "```python\nfrom m import f\nf(1)  # 2, and more\n```": ("f(1)", "2"),
+    "```python\nprint(f(1))  # 2\n```": ("f(1)", "2"),
+    "```python\nassert f(1) == 2\n```": ("f(1)", "2"),
+    '```python\ndef f(x):\n    """Say.\n\n    >>> f(1)\n    2\n    """\n```': ("f(1)", "2"),
+}
+
+
+@pytest.mark.parametrize("text", STATED)
+def test_a_stated_result_is_an_example(text: str) -> None:
+    assert read(text) == [STATED[text]]
+
+
+LEFT_OUT = [
+    "f(x) == 2",
+    "f(1) == y",
+    "f() -> None",
+    "f(timeout=5) -> None",
+    "`f()` returns `True` when there is no item",
+    "def f(x=1) -> 2",
+    "f(1) returns 2 if the list is empty",
+    "f(1) == 2 or 3",
+    "f(1) -> 2 + 3",
+    "f(1) -> 2 - 1 = 1",
+    "f(1) -> 1, 2",
+    "f(1) returns (2) all others",
+    "f(1) -> [1, ..., 3]",
+    "it is not true that f(1) == 2",
+    "if f(1) == 2 then stop",
+    "g(1) + f(1) == 3",
+    "other(1) == 2",
+    "sorted([2, 1]) == [1, 2]",
+    "return f(1) == 2",
+    "f(1) == 'a'.upper()",
+    "f(1) -> 2nd",
+    "f(1) is 2",
+    "f(1",
+    "f(')') == '",
+    ">>> x = g(1)\n>>> f(x)\n2",
+    ">>> f(1)\n<Box at 1>",
+    "```python\nfrom requests import get\nf(get(1))  # 2\n```",
+    "```python\nprint(f(1))  # 'a'\n```",
+    "f(1) == 2\nf(1) == 3",
+]
+
+
+@pytest.mark.parametrize("text", LEFT_OUT)
+def test_what_is_doubtful_is_left_out(text: str) -> None:
+    assert read(text) == []
+
+
+def test_steps_that_share_variables_are_one_example() -> None:
+    (found,) = examples_of(f"{TASK}```python\nbox = Box(2)\nbox.put(1)\nbox.get()  # 1\nbox.put(3)\n```\n")
+
+    assert [step.code for step in found.steps] == ["box = Box(2)", "box.put(1)", "box.get()"]
+    assert found.names == (("Box", "m"),)
+    assert found.line == 4
+
+
+def test_an_error_that_a_session_shows_is_expected() -> None:
+    text = ">>> f(-1)\nTraceback (most recent call last):\n    ...\nValueError: negative\n"
+    (found,) = examples_of(TASK + text)
+
+    assert found.steps[0].raises == "ValueError"
+
+
+def test_without_a_module_that_holds_the_name_nothing_is_an_example() -> None:
+    assert examples_of("Write a function `f`.\nf(1) == 2") == ()
+    assert examples_of("Write `a.py` and `b.py` with `f(x)`.\nf(1) == 2") == ()
+
+
+def test_of_several_modules_an_import_or_the_sections_heading_names_the_one() -> None:
+    used = "```python\nfrom b import f\nf(1)  # 2\n```\n"
+    text = f"Write `a.py` and `b.py`.\n{used}## Module `a.py`\n`g(1)` is `2`.\n"
+
+    assert [found.names for found in examples_of(text)] == [(("f", "b"),), (("g", "a"),)]
+
+
+def test_the_shipped_tasks_state_examples() -> None:
+    tasks = shipped_folder("configs") / "tasks"
+    found = {
+        name: examples_of((tasks / name / "task.md").read_text("utf-8"))
+        for name in ("lru-cache", "stack-queue", "url-shortener")
+    }
+
+    assert {name: len(examples) for name, examples in found.items()} == {
+        "lru-cache": 1,
+        "stack-queue": 1,
+        "url-shortener": 4,
+    }
+    assert [step.expected for step in found["stack-queue"][0].steps if step.states] == ['"b"', '"a"']
+
+
+@pytest.mark.parametrize("text", [*STATED, *LEFT_OUT])
+def test_the_suite_is_a_program_whatever_the_text_is(text: str) -> None:
+    ast.parse(suite_source(examples_of(TASK + text)))
+
+
+def test_each_test_of_the_suite_says_where_its_example_stands() -> None:
+    found: tuple[Example, ...] = examples_of(TASK + "f(1) == 2\n\nf(2) == 3")
+
+    assert dict(examples_suite(found).titles) == {
+        "test_example_1": "example in line 3 of the task",
+        "test_example_2": "example in line 5 of the task",
+    }
