@@ -59,6 +59,10 @@ class Conversation:
         self._observations.clear()
         self._notice = ""
 
+    def speak(self, protocol: ActionProtocol) -> None:
+        """Use another form from the next window on."""
+        self._protocol = protocol
+
     def hear(self, observation: Observation) -> None:
         """Note what came of an action of the last reply."""
         self._observations.append(observation)
@@ -101,7 +105,9 @@ class Conversation:
             ModelError: no usable reply came.
         """
         self.notice(question)
-        window = replace(self._extended(), reply_tokens=sampling.reply_tokens).shortened(self.meter)
+        # A schema is of actions, and this is none.
+        window = replace(self._extended(), reply_tokens=sampling.reply_tokens, json_schema=None)
+        window = window.shortened(self.meter)
         return self._call(window, sampling, "summary").text.strip()
 
     def _extended(self) -> ContextWindow:

@@ -171,7 +171,7 @@ def _run_machine(
     order: RunOrder, journal: Journal, processor: Processor, workspace: Workspace, progress: _Progress
 ) -> None:
     setting = _setting(order)
-    protocol = action_protocol(order.profile.protocol)
+    protocol, *lower = map(action_protocol, order.profile.protocols)
     conversation = Conversation(processor, protocol, journal, Budget(order.config.budget))
     progress.conversation = conversation
     if order.single_shot:
@@ -179,7 +179,7 @@ def _run_machine(
             setting, conversation, protocol, workspace, journal
         )
         return
-    unit = ControlUnit(setting, conversation, protocol, workspace, journal)
+    unit = ControlUnit(setting, conversation, protocol, workspace, journal, lower)
     try:
         progress.outcome = unit.run()
     finally:
@@ -199,6 +199,7 @@ def _setting(order: RunOrder) -> Setting:
         context_tokens=order.profile.context_tokens,
         sampling=sampling,
         program_form=program_form(order.profile),
+        edits=order.profile.edits,
         opening_file_characters=order.config.opening_file_characters,
         program=order.program,
         map_characters=order.config.map_characters,

@@ -36,6 +36,7 @@ from lmac.transitions import (
     Reflect,
     RefuseFinish,
     Restart,
+    StepDown,
     decide,
 )
 from lmac_sandbox import Ending
@@ -95,6 +96,18 @@ def test_whatever_is_no_pass_refuses_the_finish(verdict: Verdict) -> None:
     state = replace(WORKING, finish_requested=True, report=report_on("new", verdict))
 
     assert decide(state, LIMITS) == RefuseFinish(CHECKS_ARE_RED)
+
+
+def test_replies_that_cannot_be_read_lead_to_the_next_form_where_there_is_one() -> None:
+    state = replace(WORKING, report=report_on("new"), format_faults=2)
+
+    assert decide(state, LIMITS) == Ask()
+    assert isinstance(decide(replace(state, can_step_down=True), LIMITS), StepDown)
+    assert decide(replace(state, can_step_down=True, format_faults=1), LIMITS) == Ask()
+
+
+def test_a_refused_form_of_the_program_leads_to_the_next_one() -> None:
+    assert isinstance(decide(MachineState(form_refused=True, can_step_down=True), LIMITS), StepDown)
 
 
 def test_a_report_without_any_check_refuses_the_finish() -> None:
@@ -271,6 +284,15 @@ class Simulator:
             case Restart():
                 assert state.registry is not None
                 self._leave(state.registry.restart(""))
+            case StepDown():
+                self.state = replace(
+                    state,
+                    can_step_down=False,
+                    format_faults=0,
+                    form_refused=False,
+                    window_open=False,
+                    program_tries=0,
+                )
             case Halt():
                 raise AssertionError("a halt is not carried out")
             case _:
