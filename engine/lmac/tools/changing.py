@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lmac.tools.edited_text import EditRefused
-from lmac.tools.tool import ToolResult, Workspace, listed
+from lmac.tools.tool import ToolResult, Workspace, known_paths
 from lmac_sandbox import FileMissing, PathRejected, StoreFull
 
 _EXAMPLE_NAMES = frozenset(
@@ -79,12 +79,8 @@ def edited(path: str, edit: Callable[[str], str], workspace: Workspace, what: st
 
 
 def _missing(path: str, workspace: Workspace) -> ToolResult:
-    known = listed(workspace.store.paths()[:MOST_NAMED])
+    known = known_paths(path, workspace.store.paths())
     return ToolResult(
         f"{path} is not in the store, so nothing of it can be replaced: write it whole. There are: {known}",
         ok=False,
     )
-
-
-MOST_NAMED = 50
-"""Paths in a refusal."""
