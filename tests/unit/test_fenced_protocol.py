@@ -333,8 +333,8 @@ def test_a_change_that_was_cut_is_not_made(text: str) -> None:
 
 
 def test_the_manual_shows_only_the_forms_that_are_offered() -> None:
-    assert "SEARCH" not in PROTOCOL.manual(FORMS)
-    assert "SEARCH" in PROTOCOL.manual(EDITING)
+    assert "<<<<<<< SEARCH" not in PROTOCOL.manual(FORMS)
+    assert "<<<<<<< SEARCH" in PROTOCOL.manual(EDITING)
     # A model that copies the example writes nothing.
     copied = {action.name for action in edits(PROTOCOL.manual(EDITING)).actions}
     assert copied.isdisjoint({"write", "edit", "patch"})
