@@ -51,7 +51,7 @@ def write_profile(folder: Path, base_url: str, **changes: Any) -> Path:
     server: dict[str, Any] = {"base_url": base_url, "model": "scripted", **changes.pop("server", {})}
     fields: dict[str, Any] = {
         "name": "scripted",
-        "protocol": "fenced",
+        **({} if "protocols" in changes else {"protocol": "fenced"}),
         "context_tokens": 16_000,
         "reply_tokens": 1024,
         "summary_tokens": SUMMARY_TOKENS,

@@ -21,6 +21,7 @@ from lmac.models.profile import ModelProfile
 from lmac.models.server import EmbeddedServer
 from lmac.processor.actions import ActionProtocol, ProtocolName
 from lmac.processor.fenced import FencedProtocol
+from lmac.processor.json_protocol import JsonProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm, Task
@@ -231,6 +232,8 @@ def action_protocol(name: ProtocolName) -> ActionProtocol:
             return FencedProtocol()
         case ProtocolName.NATIVE:
             return NativeProtocol()
+        case ProtocolName.JSON:
+            return JsonProtocol()
         case _:
             assert_never(name)
 
@@ -239,6 +242,13 @@ def program_form(profile: ModelProfile) -> ProgramForm:
     """How this model gives its program: as its profile says, or else in the surest form that it can."""
     if profile.program_form is not None:
         return profile.program_form
-    if profile.protocol is ProtocolName.NATIVE:
-        return ProgramForm.TOOL
+    match profile.protocol:
+        case ProtocolName.NATIVE:
+            return ProgramForm.TOOL
+        case ProtocolName.JSON:
+            return ProgramForm.SCHEMA
+        case ProtocolName.FENCED:
+            pass
+        case _:
+            assert_never(profile.protocol)
     return ProgramForm.JSON if profile.json_schema else ProgramForm.NUMBERED

@@ -10,7 +10,7 @@ from lmac.evaluation import Report
 from lmac.file_store import FileStore
 from lmac.messages import Message, Role, Sampling
 from lmac.outline import render_instruction, render_program
-from lmac.processor.actions import ActionProtocol, ToolForm
+from lmac.processor.actions import ActionProtocol, EditForm, ToolForm
 from lmac.program import Program, ProgramForm, Task
 from lmac.prompts import Prompts
 from lmac.registry import InstructionEnd, InstructionRegistry
@@ -31,6 +31,8 @@ class Setting:
     sampling: Sampling
     program_form: ProgramForm
     summary_tokens: int = 200
+    edits: tuple[EditForm, ...] = ()
+    """The ways to change files that the profile names; none: those that suit the protocol."""
     opening_file_characters: int = 6000
     """Room for contents of files in the message that opens an instruction."""
     report_characters: int = 3000
@@ -124,6 +126,7 @@ class Briefing:
             limit_tokens=self.setting.context_tokens,
             reply_tokens=self.setting.sampling.reply_tokens,
             tools=self.protocol.specs(forms),
+            json_schema=self.protocol.schema(forms),
         )
 
     def _files(self, registry: InstructionRegistry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import assert_never
 
@@ -9,13 +10,13 @@ from lmac import transitions
 from lmac.briefing import Briefing, Setting
 from lmac.budget import Scope
 from lmac.conversation import BudgetRefused, Conversation
-from lmac.errors import ContextOverflow
+from lmac.errors import ContextOverflow, FormRefused
 from lmac.evaluation import Report, journalled
 from lmac.journal import Journal
 from lmac.ledger import LedgerEntry, in_short, ledger
 from lmac.messages import Action, Observation, Sampling
 from lmac.outline import render_program
-from lmac.processor.actions import ActionProtocol
+from lmac.processor.actions import ActionProtocol, ProtocolName, offered_edits
 from lmac.program import ProgramForm
 from lmac.program_writer import ProgramWriter
 from lmac.registry import InstructionEnd, InstructionRegistry
@@ -24,6 +25,7 @@ from lmac.tools import (
     EvaluationRequested,
     FinishRequested,
     RevisionRequested,
+    Toolbox,
     ToolResult,
     Workspace,
     instruction_toolbox,
@@ -46,6 +48,7 @@ class ControlUnit:
         protocol: ActionProtocol,
         workspace: Workspace,
         journal: Journal,
+        lower: Sequence[ActionProtocol] = (),
     ) -> None:
         self._setting = setting
         self._conversation = conversation
@@ -54,12 +57,14 @@ class ControlUnit:
         self._journal = journal
         self._briefing = Briefing(setting, protocol, workspace.store, workspace.outlines)
         self._writer = ProgramWriter(setting, conversation, protocol, journal, self._sampling)
-        self._toolbox = instruction_toolbox(_is_revisable(setting))
+        self._toolbox = _toolbox(setting, protocol)
+        self._lower = list(lower)
         self._noted: tuple[InstructionRegistry | None, Report | None] = (None, None)
         self._entries: tuple[LedgerEntry, ...] = ()
         digest = workspace.store.digest()
         self._last_said: object = None
         self.state = MachineState(store_digest=digest, opening_digest=digest)
+        self.state = replace(self.state, can_step_down=self._can_step_down)
 
     def run(self) -> Outcome:
         """Go on until the machine halts.
@@ -81,6 +86,10 @@ class ControlUnit:
                 self._carry_out(decision)
             except BudgetRefused as refusal:
                 self.state = replace(self.state, budget_spent=refusal.spent, budget_scope=refusal.scope)
+            except FormRefused:
+                if not self._can_step_down:
+                    raise
+                self.state = replace(self.state, form_refused=True)
 
     def _carry_out(self, decision: transitions.Decision) -> None:
         match decision:
@@ -106,6 +115,8 @@ class ControlUnit:
                 self._advance(end)
             case transitions.Restart(reason):
                 self._restart(reason)
+            case transitions.StepDown(reason):
+                self._step_down(reason)
             case transitions.Halt():
                 raise AssertionError("the loop ends before it carries out a halt")
             case _:
@@ -189,6 +200,12 @@ class ControlUnit:
         for fault in parsed.faults:
             self._observe(None, ToolResult(fault.text, ok=False), fault.call_id)
         self.state = replace(self.state, pending=parsed.actions, finish_requested=False, repeats=repeats)
+        malformed = bool(parsed.faults) and not parsed.actions and parsed.cut is None
+        self.state = replace(
+            self.state,
+            format_faults=self.state.format_faults + 1 if malformed else 0,
+            can_step_down=self._can_step_down,
+        )
 
     def _carry_out_action(self) -> None:
         action, *rest = self.state.pending
@@ -199,7 +216,7 @@ class ControlUnit:
         if not self.state.window_open:
             # The program changed beneath the current instruction: what else was asked for was meant for that.
             return
-        if not result.ok:
+        if not result.ok and result.stops:
             for left in rest:
                 stopped = ToolResult(
                     f"{left.name} was not carried out: an action before it failed.", ok=False
@@ -251,6 +268,54 @@ class ControlUnit:
             self._conversation.notice(self._briefing.reminder(self._registry, self.report_at_hand))
         unchanged = self.state.unchanged_finish_refused or reason == transitions.NOTHING_WRITTEN
         self.state = replace(self.state, finish_requested=False, unchanged_finish_refused=unchanged)
+
+    # The form of actions
+
+    @property
+    def _can_step_down(self) -> bool:
+        """A program can always be asked for as a numbered list."""
+        asks_for_program = self.state.registry is None
+        return bool(self._lower) or (
+            asks_for_program and self._setting.program_form is not ProgramForm.NUMBERED
+        )
+
+    def _step_down(self, reason: str) -> None:
+        """Take the next form, and put a fresh window in it before whatever is under way."""
+        before = self._protocol.name
+        if self._lower and (self.state.registry is not None or before is not ProtocolName.FENCED):
+            self._protocol = self._lower.pop(0)
+            self._conversation.speak(self._protocol)
+        form = ProgramForm.NUMBERED
+        if self._protocol.name is ProtocolName.JSON and before is not ProtocolName.JSON:
+            form = ProgramForm.SCHEMA
+        self._setting = setting = replace(self._setting, program_form=form)
+        self._briefing = Briefing(setting, self._protocol, self._workspace.store)
+        self._writer = ProgramWriter(
+            setting, self._conversation, self._protocol, self._journal, self._sampling
+        )
+        self._toolbox = _toolbox(setting, self._protocol)
+        self._journal.append(
+            "protocol_stepped_down",
+            reason=reason,
+            before=before.value,
+            after=self._protocol.name.value,
+            program_form=form.value,
+        )
+        opening = self.state.opening_digest
+        self.state = replace(
+            self.state,
+            format_faults=0,
+            form_refused=False,
+            program_tries=0,
+            requirement_tries=0,
+            # Only a form with parts of its own is asked for them.
+            requirements_wanted=self.state.requirements_wanted and form.is_whole,
+            can_step_down=self._can_step_down,
+        )
+        if self.state.registry is not None:
+            self._open_window()
+            # The instruction began with the window before.
+            self.state = replace(self.state, opening_digest=opening)
 
     # Ends of instructions
 
@@ -311,6 +376,11 @@ class ControlUnit:
             temperature=max(sampling.temperature, warmer),
             seed=None if sampling.seed is None else sampling.seed + attempt,
         )
+
+
+def _toolbox(setting: Setting, protocol: ActionProtocol) -> Toolbox:
+    """What the model may do in this form of actions."""
+    return instruction_toolbox(_is_revisable(setting), offered_edits(setting.edits, protocol.name))
 
 
 def _is_revisable(setting: Setting) -> bool:

@@ -98,6 +98,10 @@ class Conversation:
         """From here on calls count against a fresh budget of an instruction, too."""
         self.budget = self.budget.begin_instruction(self._elapsed())
 
+    def speak(self, protocol: ActionProtocol) -> None:
+        """Use another form from the next window on."""
+        self._protocol = protocol
+
     def hear(self, observation: Observation) -> None:
         """Note what came of an action of the last reply."""
         self._observations.append(observation)
@@ -157,7 +161,8 @@ class Conversation:
         def window() -> ContextWindow:
             room = min(sampling.reply_tokens, self._window.limit_tokens // 2)
             asked = self._extended(f"{self._notice}\n\n{question}".strip())
-            return replace(asked, reply_tokens=room).shortened(self.meter)
+            # A schema is of actions, and this is none.
+            return replace(asked, reply_tokens=room, json_schema=None).shortened(self.meter)
 
         reply = self._call_fitting(window, sampling, "summary")[1]
         return reply.text.strip(), reply.finish

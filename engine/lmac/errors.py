@@ -7,6 +7,7 @@ LmacError
 │   ├── ModelUnauthorized   the server refuses the key (401, 403)
 │   ├── ModelBusy           the server asks to wait (429)
 │   ├── ModelFault          the server failed (5xx), or refused the request for another reason (4xx)
+│   │   └── FormRefused     it takes no tools, or no schema for its reply; the control unit steps down
 │   ├── ModelGarbled        the answer is no chat completion: HTML, half a JSON, no choices
 │   ├── ModelSilent         no answer within the time allowed
 │   ├── ContextOverflow     the server says that the request is too long; the control unit handles it
@@ -85,6 +86,10 @@ class ModelBusy(ModelError):
 
 class ModelFault(ModelError):
     """The server failed, or refused the request for a reason of its own."""
+
+
+class FormRefused(ModelFault):
+    """The server takes no tools, or no schema for its reply."""
 
 
 class ModelGarbled(ModelError):

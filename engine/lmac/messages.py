@@ -83,6 +83,12 @@ class Request:
     tools: tuple[ToolSpec, ...] = ()
     json_schema: Mapping[str, Any] | None = None
     """What the reply's text must fit; for servers that constrain their output."""
+    tool_choice: str | None = None
+    """The tool that must be called; None leaves it to the model."""
+    parallel_tool_calls: bool | None = None
+    """Whether one reply may hold several calls; None leaves it to the server."""
+    stop: tuple[str, ...] = ()
+    """Texts before which the reply ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ def _run_machine(
     order: RunOrder, journal: Journal, processor: Processor, workspace: Workspace, progress: _Progress
 ) -> None:
     setting = _setting(order)
-    protocol = action_protocol(order.profile.protocol)
+    protocol, *lower = map(action_protocol, order.profile.protocols)
     conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
     if order.single_shot:
@@ -199,7 +199,7 @@ def _run_machine(
             setting, conversation, protocol, workspace, journal
         )
         return
-    unit = ControlUnit(setting, conversation, protocol, workspace, journal)
+    unit = ControlUnit(setting, conversation, protocol, workspace, journal, lower)
     try:
         progress.outcome = unit.run()
     finally:
@@ -226,6 +226,7 @@ def _setting(order: RunOrder) -> Setting:
         sampling=sampling,
         program_form=program_form(order.profile),
         summary_tokens=order.profile.summary_tokens,
+        edits=order.profile.edits,
         opening_file_characters=order.config.opening_file_characters,
         program=order.program,
         map_characters=order.config.map_characters,

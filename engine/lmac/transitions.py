@@ -61,6 +61,8 @@ class MachineLimits:
     attempts: int = 3
     """Windows for one instruction. Source: L2MAC, Algorithm 1, line 8 (30 there)."""
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
+    format_faults: int = 2
+    """Replies in a row of which nothing could be read, before the profile's next protocol is used."""
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -71,6 +73,7 @@ class MachineLimits:
             ("turns", 1),
             ("repeats", 1),
             ("attempts", 1),
+            ("format_faults", 1),
         ):
             if (value := getattr(self, name)) < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}")
@@ -116,6 +119,12 @@ class MachineState:
     budget_spent: Spent | None = None
     budget_scope: Scope = Scope.RUN
     """Whose limit it is; an instruction's ends the instruction alone."""
+    format_faults: int = 0
+    """Replies in a row that were malformed, and of which nothing was carried out."""
+    form_refused: bool = False
+    """The server refuses the tools, or the schema, of the last request."""
+    can_step_down: bool = False
+    """There is another form of actions, or of the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,13 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDown:
+    """Go on in the next form of the profile, in a fresh window."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """End the run."""
 
@@ -200,6 +216,7 @@ Decision = (
     | RefuseFinish
     | Advance
     | Restart
+    | StepDown
     | Halt
 )
 
@@ -209,6 +226,8 @@ CHECKS_ARE_RED = "the checks do not pass"
 
 def decide(state: MachineState, limits: MachineLimits) -> Decision:
     """The one next step of the machine."""
+    if state.form_refused and state.can_step_down and state.budget_spent is None:
+        return StepDown("the server refuses this form")
     if state.registry is None:
         return _bootstrap(state, limits)
     if state.registry.finished:
@@ -221,6 +240,8 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
         return OpenWindow()
     if state.pending:
         return CarryOut()
+    if state.can_step_down and state.format_faults >= limits.format_faults:
+        return StepDown(f"{state.format_faults} replies in a row could not be read")
     if _unjudged(state):
         return Evaluate()
     if state.finish_requested:

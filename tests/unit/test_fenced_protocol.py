@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.messages import Action, Finish, Observation, Reply, Role
-from lmac.processor.actions import Parsed
+from lmac.processor.actions import EditForm, Parsed
 from lmac.processor.fenced import NOTHING_ASKED, FencedProtocol
+from lmac.processor.native import NativeProtocol
 from lmac.tools import instruction_toolbox
 
 FORMS = instruction_toolbox().forms()
@@ -157,7 +158,7 @@ def test_prose_and_shown_output_ask_for_nothing(text: str) -> None:
         "Here it is:\n```\nx = 1\n```",
         '```json\n{"name": "write", "arguments": {"path": "a.py"}}\n```',
     ],
-    ids=["no path", "a sentence before it", "a tool call in JSON"],
+    ids=["no path", "a sentence before it", "a tool call in JSON without all arguments"],
 )
 def test_a_block_without_a_path_is_a_fault_that_shows_the_form(text: str) -> None:
     result = parsed(text)
@@ -246,3 +247,94 @@ def test_what_was_heard_is_one_message_of_the_user() -> None:
     heard = PROTOCOL.heard([Observation("one", ok=True), Observation("two", ok=False)], "three")
 
     assert [(message.role, message.text) for message in heard] == [(Role.USER, "one\n\ntwo\n\nthree")]
+
+
+EDITING = instruction_toolbox(edits=tuple(EditForm)).forms()
+
+CALLS = {
+    "a fence": '```json\n{"name": "read", "arguments": {"path": "a.py"}}\n```',
+    "arguments beside the name": '```json\n{"tool": "read", "path": "a.py"}\n```',
+    "arguments as text": '```\n{"name": "read", "arguments": "{\\"path\\": \\"a.py\\"}"}\n```',
+    "a function": '```json\n{"function": {"name": "read", "arguments": {"path": "a.py"}}}\n```',
+    "a list": '```json\n[{"action": "read", "parameters": {"path": "a.py"}}]\n```',
+    "marks": '<tool_call>\n{"name": "read", "arguments": {"path": "a.py"}}\n</tool_call>',
+    "marks in a line": 'So:\n<tool_call>{"name": "read", "arguments": {"path": "a.py"}}</tool_call>',
+    "the JSON alone": '{"name": "read", "arguments": {"path": "a.py"}}',
+    "after a name of a file": 'See `a.py`:\n```json\n{"name": "read", "arguments": {"path": "a.py"}}\n```',
+}
+
+
+@pytest.mark.parametrize("text", CALLS.values(), ids=CALLS.keys())
+def test_a_call_that_a_model_writes_as_json_is_an_action(text: str) -> None:
+    assert parsed(text) == Parsed((Action("read", {"path": "a.py"}),))
+    assert NativeProtocol().parse(Reply(text, Finish.STOP), FORMS).actions == (
+        Action("read", {"path": "a.py"}),
+    )
+
+
+def test_json_under_a_path_is_a_file() -> None:
+    content = '{"name": "read", "arguments": {"path": "a.py"}}\n'
+
+    assert parsed(f"FILE: a.json\n```json\n{content}```") == Parsed((write("a.json", content),))
+
+
+def edits(text: str, finish: Finish = Finish.STOP) -> Parsed:
+    return PROTOCOL.parse(Reply(text, finish), EDITING)
+
+
+ONE_EDIT = {
+    "as told": "FILE: a.py\n```python\n<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n```",
+    "short marks": "FILE: a.py\n```\n<<<<< SEARCH\nx\n=====\ny\n>>>>>\n```",
+    "no last mark": "FILE: a.py\n```\n<<<<<<< SEARCH\nx\n=======\ny\n```",
+    "other words": "FILE: a.py\n```\n<<<<<<< ORIGINAL\nx\n=======\ny\n>>>>>>> UPDATED\n```",
+    "no fence": "FILE: a.py\n<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n",
+    "lower case": "**a.py**\n```\n<<<<<<< search\nx\n=======\ny\n>>>>>>> replace\n```",
+}
+
+
+@pytest.mark.parametrize("text", ONE_EDIT.values(), ids=ONE_EDIT.keys())
+def test_the_ways_in_which_models_write_a_replacement(text: str) -> None:
+    pair = {"search": "x\n", "replace": "y\n"}
+
+    assert edits(text) == Parsed((Action("edit", {"path": "a.py", "replacements": [pair]}),))
+
+
+def test_several_replacements_of_one_fence_are_one_action() -> None:
+    block = "<<<<<<< SEARCH\nx\n=======\n>>>>>>> REPLACE\n"
+    (action,) = edits(f"FILE: a.py\n```\n{block}\n{block}```").actions
+
+    assert action.arguments["replacements"] == [{"search": "x\n", "replace": ""}] * 2
+
+
+def test_a_replacement_without_its_divider_or_not_offered_is_a_fault() -> None:
+    assert (
+        "no line `=======`" in edits("FILE: a\n```\n<<<<<<< SEARCH\nx\n>>>>>>> REPLACE\n```").faults[0].text
+    )
+    assert "not offered here" in parsed(ONE_EDIT["as told"]).faults[0].text
+
+
+def test_a_diff_under_a_path_is_a_patch_where_it_is_offered() -> None:
+    text = "FILE: a.py\n```diff\n@@ -1 +1 @@\n-x\n+y\n```"
+
+    assert edits(text).actions == (Action("patch", {"path": "a.py", "diff": "@@ -1 +1 @@\n-x\n+y\n"}),)
+    assert "not offered here" in parsed(text).faults[0].text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["FILE: a.py\n```\n<<<<<<< SEARCH\nx\n=======\ny", "FILE: a.py\n```diff\n@@ -1 +1 @@\n-x\n+y"],
+    ids=["replacement", "diff"],
+)
+def test_a_change_that_was_cut_is_not_made(text: str) -> None:
+    result = edits(text, Finish.LENGTH)
+
+    assert result.actions == ()
+    assert "was cut within" in result.faults[0].text
+
+
+def test_the_manual_shows_only_the_forms_that_are_offered() -> None:
+    assert "<<<<<<< SEARCH" not in PROTOCOL.manual(FORMS)
+    assert "<<<<<<< SEARCH" in PROTOCOL.manual(EDITING)
+    # A model that copies the example writes nothing.
+    copied = {action.name for action in edits(PROTOCOL.manual(EDITING)).actions}
+    assert copied.isdisjoint({"write", "edit", "patch"})

@@ -11,14 +11,21 @@ import pytest
 from lmac.checks.session import canonical
 from lmac.coverage import mended
 from lmac.excerpts import cause, excerpt
+from lmac.messages import Finish, Reply
 from lmac.printable import printable
+from lmac.processor.edit_blocks import BlockFault, replacements_in
+from lmac.processor.fenced import FencedProtocol
 from lmac.processor.fenced_blocks import path_of, pieces
+from lmac.processor.json_protocol import JsonProtocol
 from lmac.program import Instruction, Program, ProgramFault, Requirement, Task
 from lmac.program_answers import PROGRAM
 from lmac.rendering import untrusted
 from lmac.requirements import listed_requirements
 from lmac.simple_program import parse_numbered_program
 from lmac.task_examples import examples_of
+from lmac.tools.edited_text import EditRefused
+from lmac.tools.patching import patched
+from lmac.tools.replacing import Replacement, replaced
 from lmac_sandbox import Output
 from lmac_sandbox.inside import markdown, outlines
 from lmac_sandbox.inside.store_links import read_links
@@ -103,7 +110,24 @@ def _shown(text: str) -> str:
     return Output(text.encode(), b"", len(text)).text()
 
 
+def _edit(text: str) -> None:
+    lines = "".join(f"{line}\n" for line in (text[start : start + 40] for start in range(0, len(text), 40)))
+    # Half of it, with a line at its end that stands nowhere.
+    for edit in (
+        lambda: replaced(lines, [Replacement(f"{lines[: len(lines) // 2]}nowhere\n", "x")]),
+        lambda: patched(lines, "@@\n" + "".join(f"-{line}\n" for line in lines.split("\n")) + "-nowhere\n"),
+        lambda: replacements_in(text),
+    ):
+        try:
+            edit()
+        except (EditRefused, BlockFault):
+            continue
+
+
 READERS: dict[str, Callable[[str], object]] = {
+    "edits": _edit,
+    "fenced replies": lambda text: FencedProtocol().parse(Reply(f"<tool_call>{text}", Finish.STOP), ()),
+    "JSON replies": lambda text: JsonProtocol().parse(Reply(f'{{"actions": [{text}', Finish.LENGTH), ()),
     "untrusted": untrusted,
     "printable": printable,
     "canonical": canonical,

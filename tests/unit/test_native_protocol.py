@@ -100,7 +100,7 @@ def test_the_reply_enters_the_window_with_its_calls() -> None:
 def test_the_server_is_told_of_every_tool_with_a_schema_of_its_arguments() -> None:
     specs = {spec.name: spec.parameters for spec in PROTOCOL.specs(FORMS)}
 
-    assert set(specs) == {"write", "read", "list", "delete", "run", "tests", "done"}
+    assert set(specs) == {"write", "read", "search", "list", "delete", "run", "tests", "done"}
     assert all(schema["type"] == "object" for schema in specs.values())
     assert specs["write"]["required"] == ["path", "content"]
 

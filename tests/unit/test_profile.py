@@ -104,7 +104,7 @@ def test_an_empty_base_url_is_the_clients_default() -> None:
         (SERVER | {"server": None}, "either `embedded` or `server`"),
         (SERVER | {"embedded": {"weights": {"file": "a.gguf"}}}, "either `embedded` or `server`"),
         (SERVER | {"reply_tokens": 4096}, "room for a prompt"),
-        (SERVER | {"protocol": "telepathy"}, "'fenced' or 'native'"),
+        (SERVER | {"protocol": "telepathy"}, "'fenced', 'native' or 'json'"),
         (SERVER | {"temperature": 3}, "less than or equal to 2"),
         (SERVER | {"name": "../up"}, "pattern"),
         (SERVER | {"server": {"model": "m", "base_url": "127.0.0.1:80"}}, "http://"),
@@ -133,3 +133,23 @@ def test_cached_prompt_tokens_cost_their_own_price() -> None:
 
     assert prices.cost(usage) == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.25 * 8.0)
     assert Prices(prompt=2.0, reply=8.0).cost(usage) == pytest.approx(4.0)
+
+
+def test_protocols_are_a_ladder_and_a_single_one_is_short_for_it() -> None:
+    ladder = {**SERVER, "protocols": ["native", "json", "fenced"]}
+    del ladder["protocol"]
+
+    assert ModelProfile.model_validate(SERVER).protocols == (ProtocolName.NATIVE,)
+    assert ModelProfile.model_validate(ladder).protocols == (
+        ProtocolName.NATIVE,
+        ProtocolName.JSON,
+        ProtocolName.FENCED,
+    )
+    for fields, words in (
+        (ladder | {"protocols": []}, "at least 1"),
+        (ladder | {"protocols": ["json", "json"]}, "names one twice"),
+        (ladder | {"protocol": "json"}, "either `protocol` or `protocols`"),
+        (ladder | {"edits": ["replace"]}, "must hold `whole`"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            ModelProfile.model_validate(fields)

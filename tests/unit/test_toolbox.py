@@ -15,6 +15,7 @@ from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.inputs import load_checks
 from lmac.messages import Action
+from lmac.processor.actions import EditForm
 from lmac.program import Instruction
 from lmac.revision import Add, Drop, Revision, Split
 from lmac.store_map import StoreMap
@@ -58,8 +59,11 @@ def test_write_makes_and_replaces_a_file() -> None:
     assert bench.keeper.files == {"pkg/a.py": b"c"}
 
 
-def test_a_write_of_what_stands_there_already_says_so() -> None:
-    assert "nothing changed" in Bench(a=b"same").call("write", path="a", content="same").text
+def test_a_write_of_what_stands_there_already_fails_and_stops_nothing() -> None:
+    result = Bench(a=b"same").call("write", path="a", content="same")
+
+    assert (result.ok, result.stops) == (False, False)
+    assert result.text.startswith("unchanged: a already held exactly this")
 
 
 @pytest.mark.parametrize(
@@ -351,3 +355,52 @@ def test_a_change_that_cannot_be_meant_is_told_why(arguments: dict[str, Any], to
     assert not result.ok
     assert result.effect is None
     assert told in result.text
+
+
+EDITING = instruction_toolbox(edits=tuple(EditForm))
+
+
+def edit(bench: Bench, name: str, **arguments: Any) -> ToolResult:
+    return EDITING.carry_out(Action(name, arguments), bench.workspace)
+
+
+def test_an_edit_makes_all_replacements_or_none() -> None:
+    bench = Bench(a=b"one\ntwo\nthree\n")
+    first = {"search": "one\n", "replace": "1\n"}
+
+    refused = edit(bench, "edit", path="a", replacements=[first, {"search": "four\n", "replace": "4\n"}])
+    assert not refused.ok
+    assert "replacement 2 of 2: the text to search for stands nowhere" in refused.text
+    assert bench.keeper.files["a"] == b"one\ntwo\nthree\n"
+    assert edit(bench, "edit", path="a", replacements=[first]).ok
+    assert edit(bench, "edit", path="a", search="two\n", replace="2\n").ok
+    assert bench.keeper.files["a"] == b"1\n2\nthree\n"
+
+
+def test_a_patch_is_applied_and_one_that_changes_nothing_fails() -> None:
+    bench = Bench(a=b"one\ntwo\n")
+
+    assert edit(bench, "patch", path="a", diff="@@ -7 +7 @@\n one\n-two\n+2\n").ok
+    assert bench.keeper.files["a"] == b"one\n2\n"
+    assert edit(bench, "edit", path="a", search="2\n", replace="2\n").text.startswith("unchanged")
+
+
+def test_an_edit_of_a_file_that_is_not_there_names_those_that_are() -> None:
+    result = edit(Bench(a=b"x"), "edit", path="b.py", search="x", replace="y")
+
+    assert not result.ok
+    assert "There are: a" in result.text
+
+
+@pytest.mark.parametrize("path", ["path/to/file.py", "<path>", "path", "PATH/TO/a.py", "filename.py"])
+def test_an_example_of_a_path_is_no_path(path: str) -> None:
+    bench = Bench()
+    for name, more in (
+        ("write", {"content": "x"}),
+        ("edit", {"search": "", "replace": "x"}),
+        ("patch", {"diff": "@@\n+x\n"}),
+    ):
+        result = edit(bench, name, path=path, **more)
+        assert not result.ok
+        assert "example of a path" in result.text
+    assert bench.keeper.files == {}

@@ -36,6 +36,7 @@ from lmac.transitions import (
     Reflect,
     RefuseFinish,
     Restart,
+    StepDown,
     decide,
 )
 from lmac_sandbox import Ending
@@ -105,6 +106,18 @@ def test_an_instruction_s_spent_budget_ends_the_instruction_and_the_run_s_ends_t
     assert decide(of_instruction, LIMITS) == Advance(InstructionEnd.GIVEN_UP)
     stopping = replace(LIMITS, on_given_up=OnGivenUp.STOP)
     assert decide(of_instruction, stopping) == Halt(Outcome.INSTRUCTION_GIVEN_UP)
+
+
+def test_replies_that_cannot_be_read_lead_to_the_next_form_where_there_is_one() -> None:
+    state = replace(WORKING, report=report_on("new"), format_faults=2)
+
+    assert decide(state, LIMITS) == Ask()
+    assert isinstance(decide(replace(state, can_step_down=True), LIMITS), StepDown)
+    assert decide(replace(state, can_step_down=True, format_faults=1), LIMITS) == Ask()
+
+
+def test_a_refused_form_of_the_program_leads_to_the_next_one() -> None:
+    assert isinstance(decide(MachineState(form_refused=True, can_step_down=True), LIMITS), StepDown)
 
 
 def test_a_report_without_any_check_refuses_the_finish() -> None:
@@ -281,6 +294,15 @@ class Simulator:
             case Restart():
                 assert state.registry is not None
                 self._leave(state.registry.restart(""))
+            case StepDown():
+                self.state = replace(
+                    state,
+                    can_step_down=False,
+                    format_faults=0,
+                    form_refused=False,
+                    window_open=False,
+                    program_tries=0,
+                )
             case Halt():
                 raise AssertionError("a halt is not carried out")
             case _:

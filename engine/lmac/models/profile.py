@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from lmac.messages import Sampling, Usage
-from lmac.processor.actions import ProtocolName
+from lmac.processor.actions import EditForm, ProtocolName
 from lmac.program import ProgramForm
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -123,7 +123,10 @@ class ModelProfile(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     embedded: EmbeddedModel | None = None
     server: ServerModel | None = None
-    protocol: ProtocolName
+    protocols: tuple[ProtocolName, ...] = Field(min_length=1)
+    """The forms of actions, best first; the next is used when one fails. `protocol: x` is short for one."""
+    edits: tuple[EditForm, ...] = ()
+    """The ways in which it may change files; none: those that suit the protocol."""
     json_schema: bool = False
     """Whether the server constrains a reply to a JSON schema (`response_format`); used for the program."""
     program_form: ProgramForm | None = None
@@ -142,8 +145,27 @@ class ModelProfile(_Section):
     call_seconds: float = Field(default=600.0, gt=0)
     """Wall-clock time of one call."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_a_single_protocol(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "protocol" not in given:
+            return given
+        if "protocols" in given:
+            raise ValueError("name either `protocol` or `protocols`")
+        rest = {key: value for key, value in given.items() if key != "protocol"}
+        return rest | {"protocols": [given["protocol"]]}
+
+    @property
+    def protocol(self) -> ProtocolName:
+        """The form that is used first."""
+        return self.protocols[0]
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        if len(set(self.protocols)) < len(self.protocols):
+            raise ValueError("`protocols` names one twice")
+        if self.edits and EditForm.WHOLE not in self.edits:
+            raise ValueError("`edits` must hold `whole`: that is how a new file is written")
         if (self.embedded is None) == (self.server is None):
             raise ValueError("name either `embedded` or `server`")
         if self.embedded is not None and (self.context_tokens is None or self.reply_tokens is None):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from lmac.messages import Action, Message, Observation, Reply, ToolSpec
 
@@ -17,6 +17,30 @@ class ProtocolName(StrEnum):
     """Files as fenced blocks, commands as short lines: small models keep it."""
     NATIVE = "native"
     """Tool calls of the server."""
+    JSON = "json"
+    """One JSON object that the server constrains to a schema of the tools."""
+
+
+class EditForm(StrEnum):
+    """A way in which a model may change files."""
+
+    WHOLE = "whole"
+    """The whole file anew; the only one that every model can do."""
+    REPLACE = "replace"
+    """Search and replace."""
+    PATCH = "patch"
+    """A unified diff."""
+
+
+WRITE, EDIT, PATCH = "write", "edit", "patch"
+"""Names of the tools that change files; in fenced text these are blocks, not commands."""
+
+
+def offered_edits(edits: tuple[EditForm, ...], protocol: ProtocolName) -> tuple[EditForm, ...]:
+    """The ways to change files that a profile names, or those that suit the protocol."""
+    if edits:
+        return edits
+    return tuple(EditForm) if protocol is ProtocolName.NATIVE else (EditForm.WHOLE, EditForm.REPLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +57,23 @@ class ToolForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A whole file whose end did not come any more."""
+
+    path: str
+    content: str
+    """As far as it came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """What a reply asks for, and what in it could not be read."""
 
     actions: tuple[Action, ...]
     faults: tuple[Observation, ...] = ()
     """For the model: what was malformed and how to write it. Never ok."""
+    cut: Cut | None = None
+    """A file within which the reply ended at its length limit; a fault names it as well."""
 
 
 class ActionProtocol(Protocol):
@@ -60,6 +95,9 @@ class ActionProtocol(Protocol):
 
     def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
         """What the request's `tools` hold."""
+
+    def schema(self, tools: Sequence[ToolForm]) -> Mapping[str, Any] | None:
+        """What the reply's text must fit, where the server is to constrain it."""
 
     def parse(self, reply: Reply, tools: Sequence[ToolForm]) -> Parsed:
         """Read a reply; whatever it holds, this returns."""

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from lmac.errors import (
     ContextOverflow,
+    FormRefused,
     ModelBusy,
     ModelError,
     ModelFault,
@@ -67,6 +68,8 @@ class Failure:
     trouble: Trouble
     wait_seconds: float | None = None
     """The server's own wish before the next try."""
+    status: int | None = None
+    """Of a refusal that names no overflow, key or wait; None of any other failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ def refusal(status: int, words: str, code: str, headers: Mapping[str, str]) -> F
             return Failure(ModelBusy(said, step, wait_seconds), Trouble.BUSY, wait_seconds)
         case 404 | 405:
             step = "check `base_url` (it usually ends in /v1) and `model` of the model profile"
-            return Failure(ModelFault(said, step), Trouble.FINAL)
+            return Failure(ModelFault(said, step), Trouble.FINAL, status=status)
         case _ if 300 <= status < 400:
             # Following would hand the key and the window to an address that the user never named.
             where = shortened(headers.get("location", "nowhere"))
@@ -151,12 +154,33 @@ def refusal(status: int, words: str, code: str, headers: Mapping[str, str]) -> F
             )
         case _ if status >= 500 or status in (408, 409, 425):
             step = "look at the server's log, or run again later"
-            return Failure(ModelFault(said, step), Trouble.FAULT, wait_seconds)
+            return Failure(ModelFault(said, step), Trouble.FAULT, wait_seconds, status)
         case _:
             step = (
                 "check `model` and the sampling values of the model profile against what the server accepts"
             )
-            return Failure(ModelFault(said, step), Trouble.FINAL)
+            return Failure(ModelFault(said, step), Trouble.FINAL, status=status)
+
+
+FORM_SIGNS = ("tool", "function", "response_format", "json_schema", "schema", "grammar", "jinja")
+"""Lower case; how servers name what they do not take of a request's form."""
+
+OTHER_SIGNS = ("temperature", "max_tokens", "max_completion_tokens", "seed", "top_p", "model_not_found")
+"""Lower case; a refusal that names one of them is about that."""
+
+
+def about_form(failure: Failure) -> Failure:
+    """What the failure of a request with tools or a schema means: perhaps the server takes none.
+
+    Some say so with 400 or 422, one with 404, and llama.cpp without its templates with 500.
+    """
+    words = failure.error.message.lower()
+    named = any(sign in words for sign in FORM_SIGNS)
+    unnamed = failure.status in (400, 422) and not any(sign in words for sign in OTHER_SIGNS)
+    if failure.status is None or not (named or unnamed):
+        return failure
+    step = "leave `native` and `json` out of the profile's `protocols`, and `json_schema` too"
+    return Failure(FormRefused(failure.error.message, step), Trouble.FINAL, status=failure.status)
 
 
 def overflow(said: str, words: str = "") -> Failure:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolSpec
-from lmac.processor.actions import Parsed, ProtocolName, ToolForm
+from lmac.processor.actions import EDIT, PATCH, WRITE, Cut, Parsed, ProtocolName, ToolForm
+from lmac.processor.edit_blocks import BlockFault, is_edit, replacements_in
 from lmac.processor.fenced_blocks import LABEL_CHARACTERS, Block, path_of, pieces
+from lmac.processor.json_calls import calls_in
 
-WRITE = "write"
+_BLOCKS = frozenset({WRITE, EDIT, PATCH})
 
 _COMMAND = re.compile(r"^[\s>*\-`]*(?P<verb>[A-Z]{3,})\b[`*.:!]*(?P<rest>.*?)[`*]*\s*$")
 _SHOWN_ONLY = frozenset(
     {"bash", "sh", "shell", "console", "text", "txt", "output", "diff", "pycon", "plaintext"}
 )
+_DIFFS = frozenset({"diff", "patch", "udiff"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,12 @@ class FencedProtocol:
     name: ProtocolName = ProtocolName.FENCED
 
     def manual(self, tools: Sequence[ToolForm]) -> str:
-        commands = [tool for tool in tools if tool.spec.name != WRITE]
+        names = {tool.spec.name for tool in tools}
+        commands = [tool for tool in tools if tool.spec.name not in _BLOCKS]
         width = max((len(tool.fenced_form) for tool in commands), default=0)
         lines = [f"{tool.fenced_form:<{width}}  {tool.spec.description}" for tool in commands]
-        return _MANUAL + "\n".join(lines)
+        ways = (_WRITE_MANUAL, _EDIT_MANUAL * (EDIT in names), _PATCH_MANUAL * (PATCH in names))
+        return "".join(ways) + _COMMANDS_MANUAL + "\n".join(lines)
 
     @property
     def how_to_write(self) -> str:
@@ -45,22 +51,37 @@ class FencedProtocol:
         end = "" if content.endswith("\n") else "\n"
         return f"FILE: {path}\n{fence}{'python' if path.endswith('.py') else ''}\n{content}{end}{fence}"
 
+    def schema(self, tools: Sequence[ToolForm]) -> Mapping[str, Any] | None:
+        return None
+
     def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
         return ()
 
     def parse(self, reply: Reply, tools: Sequence[ToolForm]) -> Parsed:
-        by_verb = {tool.spec.name.upper(): tool for tool in tools}
+        by_verb = {tool.spec.name.upper(): tool for tool in tools if tool.spec.name not in _BLOCKS}
         actions: list[Action] = []
         faults: list[Observation] = []
+        cut: Cut | None = None
         for piece in pieces(reply.text):
-            read = _file(piece, reply.finish) if isinstance(piece, Block) else _command(piece, by_verb)
-            if isinstance(read, Action):
-                actions.append(read)
-            elif read:
-                faults.append(Observation(read, ok=False))
+            if isinstance(piece, str):
+                read: _Read = _command(piece, by_verb)
+            else:
+                read = _block(piece, reply.finish, tools)
+            match read:
+                case Cut(path):
+                    cut = read
+                    faults.append(Observation(_CUT.format(path=path), ok=False))
+                case str():
+                    if read:
+                        faults.append(Observation(read, ok=False))
+                case _:
+                    actions += read
+        if not actions and not faults:
+            # A small model may answer with the JSON alone.
+            actions += calls_in(reply.text, tools)
         if not actions and not faults:
             faults.append(Observation(NOTHING_ASKED, ok=False))
-        return Parsed(tuple(actions), tuple(faults))
+        return Parsed(tuple(actions), tuple(faults), cut)
 
     def spoken(self, reply: Reply) -> Message:
         return Message(Role.ASSISTANT, reply.text)
@@ -77,37 +98,91 @@ NOTHING_ASKED = (
     "its whole content, or a command on a line of its own."
 )
 
-_MANUAL = """To write a file, put FILE: and its path on a line of their own, then its whole content in a \
-fenced block:
+_CUT = (
+    "Your reply was cut within {path}, so it was not written. Write it again, alone in a reply and shorter; "
+    "what is too long for one reply goes into two files."
+)
+
+_WRITE_MANUAL = """To write a file, put FILE: and its path on a line of their own, then its whole content in \
+a fenced block:
 
 FILE: <path>
 ```python
 <the whole content>
 ```
 
-A content that holds fences itself goes into a fence of four backticks. Commands stand alone on a line, \
-outside fenced blocks:
+"""
+
+_EDIT_MANUAL = """To change a part of a long file, put what shall change into the fence instead, several \
+times if needed. The lines after SEARCH must stand in the file exactly so, and only once:
+
+FILE: <path>
+```python
+<<<<<<< SEARCH
+<lines as they are now>
+=======
+<lines as they shall be>
+>>>>>>> REPLACE
+```
 
 """
 
+_PATCH_MANUAL = """Or put a unified diff into a fence of the language diff, under the line FILE: <path>.
 
-def _file(block: Block, finish: Finish) -> Action | str:
-    """The write that a block asks for, or what is wrong with it; "" for a block that is only shown."""
+"""
+
+_COMMANDS_MANUAL = """A content that holds fences itself goes into a fence of four backticks. Commands stand \
+alone on a line, outside fenced blocks:
+
+"""
+
+_Read = tuple[Action, ...] | Cut | str
+"""Actions, a file that was cut, or what is wrong; "" for what asks for nothing."""
+
+
+def _block(block: Block, finish: Finish, tools: Sequence[ToolForm]) -> _Read:
     path = path_of(block)
+    if block.call or path is None or (block.language == "json" and not path.endswith(".json")):
+        if actions := calls_in(block.content, tools):
+            return actions
+        if block.call:
+            return (
+                "What stands between the marks of a tool call is no JSON that names a tool and its arguments."
+            )
     if path is None:
         if block.language in _SHOWN_ONLY:
             return ""
         return (
             "A fenced block has no path, so nothing was written: put a line `FILE: <path>` right before it."
         )
+    return _file(block, path, finish, {tool.spec.name for tool in tools})
+
+
+def _file(block: Block, path: str, finish: Finish, names: set[str]) -> _Read:
+    """What a block under a path does with the file."""
+    if is_edit(block.content):
+        if EDIT not in names:
+            return f"{path} was not changed: SEARCH and REPLACE are not offered here. Write the whole file."
+        if not block.closed and finish is Finish.LENGTH:
+            return f"Your reply was cut within the changes to {path}, so none was made. Give fewer at once."
+        try:
+            return (Action(EDIT, {"path": path, "replacements": replacements_in(block.content)}),)
+        except BlockFault as fault:
+            return f"{path} was not changed: {fault}."
+    if block.language in _DIFFS and not path.endswith((".diff", ".patch")):
+        if PATCH not in names:
+            return f"{path} was not changed: diffs are not offered here. Write the whole file."
+        if not block.closed and finish is Finish.LENGTH:
+            return f"Your reply was cut within the diff of {path}, so it was not applied. Give a shorter one."
+        return (Action(PATCH, {"path": path, "diff": block.content}),)
     if not block.closed and finish is Finish.LENGTH:
-        return f"Your reply was cut within {path}, so it was not written. Write it again, alone and shorter."
-    return Action(WRITE, {"path": path, "content": block.content})
+        return Cut(path, block.content)
+    return (Action(WRITE, {"path": path, "content": block.content}),)
 
 
-def _command(line: str, by_verb: dict[str, ToolForm]) -> Action | str:
+def _command(line: str, by_verb: dict[str, ToolForm]) -> _Read:
     match = _COMMAND.match(line) if len(line) <= LABEL_CHARACTERS else None
-    if match is None or match["verb"] not in by_verb or match["verb"] == WRITE.upper():
+    if match is None or match["verb"] not in by_verb:
         return ""
     tool = by_verb[match["verb"]]
     try:
@@ -117,14 +192,14 @@ def _command(line: str, by_verb: dict[str, ToolForm]) -> Action | str:
     return _arguments(tool, words, line)
 
 
-def _arguments(tool: ToolForm, words: list[str], line: str) -> Action | str:
+def _arguments(tool: ToolForm, words: list[str], line: str) -> _Read:
     named = dict(zip(tool.positional, words, strict=False))
     further = words[len(tool.positional) :]
     if tool.rest is not None:
-        return Action(tool.spec.name, {**named, tool.rest: further})
+        return (Action(tool.spec.name, {**named, tool.rest: further}),)
     if further and tool.spec.parameters.get("required"):
         return f"The command `{line.strip()}` has too many words; its form is `{tool.fenced_form}`."
     if further:
         # "DONE with the first part" is prose: a command that can do without arguments stands alone.
         return ""
-    return Action(tool.spec.name, named)
+    return (Action(tool.spec.name, named),)

@@ -9,6 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lmac.processor.edit_blocks import closes_edit, opens_edit
+
+CALL, CALL_END = "<tool_call>", "</tool_call>"
+"""Around a call in the text of models whose server does not read them."""
+
 LABEL_CHARACTERS = 300
 """A longer line names no path."""
 
@@ -33,6 +38,8 @@ class Block:
     content: str
     """With one line feed after each line."""
     closed: bool
+    call: bool = False
+    """It stands between marks of a tool call instead of fences."""
 
     @property
     def language(self) -> str:
@@ -48,7 +55,11 @@ def pieces(text: str) -> list[str | Block]:
     lines = iter(text.replace("\r\n", "\n").split("\n"))
     for line in lines:
         opening = _FENCE.match(line)
-        if opening is None:
+        if opening is None and line.strip().startswith(CALL):
+            found.append(_call(line, lines))
+        elif opening is None and opens_edit(line):
+            found.append(_bare_edit(before, line, lines))
+        elif opening is None:
             found.append(line)
             before = line if line.strip() else before
         else:
@@ -70,6 +81,29 @@ def path_of(block: Block) -> str | None:
         _named(_commented(first)),
     )
     return next((path for path in candidates if path is not None), None)
+
+
+def _call(line: str, lines: Iterator[str]) -> Block:
+    """Read on to the mark that ends a call."""
+    content: list[str] = []
+    rest: str | None = line.strip().removeprefix(CALL)
+    while rest is not None:
+        said, end, _ = rest.partition(CALL_END)
+        content.append(f"{said}\n")
+        if end:
+            return Block("", "", "".join(content), closed=True, call=True)
+        rest = next(lines, None)
+    return Block("", "", "".join(content), closed=False, call=True)
+
+
+def _bare_edit(before: str, line: str, lines: Iterator[str]) -> Block:
+    """Read a SEARCH/REPLACE block that stands in no fence."""
+    content = [line]
+    for line in lines:
+        content.append(line)
+        if closes_edit(line):
+            return Block(before, "", _joined(content, 0), closed=True)
+    return Block(before, "", _joined(content, 0), closed=False)
 
 
 def _block(before: str, opening: re.Match[str], lines: Iterator[str]) -> Block:

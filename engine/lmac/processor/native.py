@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolCall, ToolSpec, sound_text
 from lmac.processor.actions import Parsed, ProtocolName, ToolForm
+from lmac.processor.fenced_blocks import Block, pieces
+from lmac.processor.json_calls import NESTING, calls_in, is_deeper
 
 NO_CALL = "Your reply called no tool. Call a tool to act, or `done` when the instruction is complete."
-
-NESTING = 16
-"""Of arguments; what is deeper could be read and then not be journalled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class NativeProtocol:
     def specs(self, tools: Sequence[ToolForm]) -> tuple[ToolSpec, ...]:
         return tuple(tool.spec for tool in tools)
 
+    def schema(self, tools: Sequence[ToolForm]) -> Mapping[str, Any] | None:
+        return None
+
     def parse(self, reply: Reply, tools: Sequence[ToolForm]) -> Parsed:
         actions: list[Action] = []
         faults: list[Observation] = []
@@ -44,6 +47,8 @@ class NativeProtocol:
             else:
                 faults.append(read)
         if not reply.calls:
+            actions += _written_as_text(reply.text, tools)
+        if not reply.calls and not actions:
             faults.append(Observation(NO_CALL, ok=False))
         return Parsed(tuple(actions), tuple(faults))
 
@@ -60,6 +65,13 @@ class NativeProtocol:
         if notice:
             spoken.append(notice)
         return (*answers, Message(Role.USER, "\n\n".join(spoken))) if spoken else tuple(answers)
+
+
+def _written_as_text(text: str, tools: Sequence[ToolForm]) -> list[Action]:
+    """Calls that the model wrote into its words: their server did not read them as calls."""
+    blocks = [piece for piece in pieces(text) if isinstance(piece, Block)]
+    found = [action for block in blocks if block.closed for action in calls_in(block.content, tools)]
+    return found or list(calls_in(text, tools))
 
 
 def _sendable(call: ToolCall) -> ToolCall:
@@ -87,7 +99,7 @@ def _action(call: ToolCall, finish: Finish) -> Action | Observation:
         return Observation(
             f"The arguments of {call.name} are no JSON object.", ok=False, call_id=call.call_id
         )
-    if _is_deeper(arguments, NESTING):
+    if is_deeper(arguments, NESTING):
         return Observation(
             f"The arguments of {call.name} are nested deeper than {NESTING} levels.",
             ok=False,
@@ -96,11 +108,3 @@ def _action(call: ToolCall, finish: Finish) -> Action | Observation:
     # An escape such as \\ud800 passes as JSON and could not be sent back, kept or shown.
     sound = json.loads(sound_text(json.dumps(arguments, ensure_ascii=False)))
     return Action(call.name, sound, call_id=call.call_id)
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    """Whether lists and objects stand within one another more often than that."""
-    if not isinstance(value, dict | list):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)

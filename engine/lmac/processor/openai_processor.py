@@ -18,7 +18,7 @@ from lmac.messages import Reply, Request
 from lmac.processor import Processor, RetryWatcher
 from lmac.processor.completion import NoReply, garbled, reply_of, request_messages, request_tools
 from lmac.processor.deadline import CallThread
-from lmac.processor.failures import Failure, RetryPolicy, Trouble
+from lmac.processor.failures import Failure, RetryPolicy, Trouble, about_form
 from lmac.processor.foreign_errors import failure_of, silence
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class OpenAIProcessor(Processor):
             outcome = self._try(request)
             if isinstance(outcome, Reply):
                 return outcome
+            if request.tools or request.json_schema is not None:
+                outcome = about_form(outcome)
             wait_seconds = self._retries.next_wait_seconds(outcome, tries[outcome.trouble])
             if wait_seconds is None:
                 raise outcome.error
@@ -183,6 +185,12 @@ class OpenAIProcessor(Processor):
             parameters["seed"] = sampling.seed
         if request.tools:
             parameters["tools"] = request_tools(request)
+        if request.tool_choice is not None:
+            parameters["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
+        if request.parallel_tool_calls is not None:
+            parameters["parallel_tool_calls"] = request.parallel_tool_calls
+        if request.stop:
+            parameters["stop"] = list(request.stop)
         if request.json_schema is not None:
             schema = {"name": "reply", "schema": dict(request.json_schema), "strict": True}
             parameters["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -68,6 +68,8 @@ class ToolResult:
     ok: bool = True
     effect: Effect | None = None
     """What the control unit has to do about it; None when the store or the text says it all."""
+    stops: bool = True
+    """Of a failure: whether later actions of the reply would build on what is not there."""
 
 
 class Tool(ABC, Generic[A]):
