@@ -15,6 +15,7 @@ from lmac.inputs import load_checks, load_profile
 from lmac.journal import Event, read_blob, read_journal
 from lmac.program import Task
 from lmac.run import RunOrder
+from lmac.transitions import MachineKind
 from lmac_sandbox import Engine
 from scripted_server import SUMMARY_TOKENS, Says, Scripted, ScriptedServer, called
 
@@ -71,7 +72,7 @@ def scripted_order(
     *,
     config: Mapping[str, Any] | None = None,
     acceptance: Mapping[str, bytes] | None = None,
-    single_shot: bool = False,
+    machine: MachineKind = MachineKind.CONTROL_UNIT,
     **profile: Any,
 ) -> RunOrder:
     """A run of a small task in a fresh folder, with small boxes."""
@@ -90,7 +91,7 @@ def scripted_order(
         image_id=image_id,
         folder=folder / "runs" / f"scripted-{secrets.token_hex(4)}",
         acceptance=acceptance,
-        single_shot=single_shot,
+        machine=machine,
     )
 
 

@@ -45,6 +45,10 @@ class Setting:
     shows_own_files_again: bool = False
     """Whether another attempt sees what the last one wrote: whoever edits files needs to; whoever writes them
     whole copies what it sees, faults too."""
+    candidates: int = 1
+    """Replies that are sampled for an instruction's first write."""
+    candidate_temperature: float = 0.8
+    """Of all candidates but the first."""
 
 
 @dataclass(frozen=True, slots=True)

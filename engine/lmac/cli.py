@@ -73,7 +73,8 @@ def cli() -> None:
 @click.option(
     "--steps", type=click.IntRange(1, 200), help="Longest program; the same as -k most_instructions=N."
 )
-@click.option("--single-shot", is_flag=True, help="One call without the machine: the baseline to compare to.")
+@click.option("--single-shot", is_flag=True, help="One call without the machine: a baseline to compare to.")
+@click.option("--loop", is_flag=True, help="A plain edit-and-run loop without the machine: another baseline.")
 @json_option
 def run(
     task: str,
@@ -84,6 +85,7 @@ def run(
     program: Path | None,
     steps: int | None,
     single_shot: bool,
+    loop: bool,
     as_json: bool,
 ) -> int:
     """Carry out TASK: a text of several words, a file, or a folder with task.md and acceptance/.
@@ -96,12 +98,15 @@ def run(
       lmac run configs/tasks/url-shortener --program my-program.yaml
     """
     from lmac.commands.run import run_task
+    from lmac.transitions import MachineKind
 
     if steps is not None:
         overrides = (*overrides, f"most_instructions={steps}")
-    return run_task(
-        task, config_path, overrides, acceptance, run_id, single_shot, as_json, os.environ, program
-    )
+    if single_shot and loop:
+        raise click.UsageError("--single-shot and --loop are two baselines: name one")
+    machine = MachineKind.SINGLE_SHOT if single_shot else MachineKind.CONTROL_UNIT
+    machine = MachineKind.LOOP if loop else machine
+    return run_task(task, config_path, overrides, acceptance, run_id, machine, as_json, os.environ, program)
 
 
 @cli.command()

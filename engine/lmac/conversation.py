@@ -135,6 +135,26 @@ class Conversation:
         self._notice = ""
         return reply
 
+    def sample(self, sampling: Sampling) -> Reply | None:
+        """Answer once more what the last reply answered; the conversation stays as it is.
+
+        None when the budget does not allow the call, or no usable reply came of it.
+        """
+        try:
+            return self._call(self._window, sampling, "candidate")
+        except (BudgetRefused, ModelError):
+            return None
+
+    def take(self, reply: Reply) -> None:
+        """Go on as if this sample had been the last reply."""
+        self._reply = reply
+        self._observations.clear()
+
+    def forget_oldest(self) -> None:
+        """Leave out the oldest turns, as many as must go for the next request to fit."""
+        while self._window.turns and self.overflows():
+            self._window = replace(self._window, turns=self._window.turns[1:])
+
     def summarize(self, question: str, sampling: Sampling) -> str:
         """Ask for a text about this conversation, leaving out its oldest turns if they do not fit.
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ class Journal:
         self._listener = listener
         # One value, so that no signal can come between its parts: next seq, digest of the last line, bytes.
         self._end = (0, ORIGIN, 0)
+        # Candidates are asked side by side, and a retry is told where it happens.
+        self._turn = threading.RLock()
         with full_disk_named(folder):
             try:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -80,6 +83,10 @@ class Journal:
         Raises:
             HostDiskFull: the line was not written whole.
         """
+        with self._turn:
+            return self._append(kind, data)
+
+    def _append(self, kind: str, data: Mapping[str, Any]) -> Event:
         seq, prev, size_bytes = self._end
         event = Event(seq, datetime.now(UTC).isoformat(timespec="milliseconds"), kind, data)
         line = json.dumps(

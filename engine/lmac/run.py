@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import assert_never
 
 from lmac import __version__
 from lmac.assembly import (
@@ -19,7 +20,8 @@ from lmac.assembly import (
     start_processor,
     start_sandbox,
 )
-from lmac.baseline import run_single_shot
+from lmac.baseline import run_loop, run_single_shot
+from lmac.bootstrap import ask_for_split
 from lmac.briefing import Setting
 from lmac.budget import Budget
 from lmac.checks import AcceptanceForm, Check, described
@@ -29,6 +31,7 @@ from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, ModelError, SandboxFailure
 from lmac.evaluation import Report, journalled
+from lmac.evidence import weakened
 from lmac.journal import Journal, Listener
 from lmac.ledger import ledger
 from lmac.messages import Usage
@@ -41,7 +44,7 @@ from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
 from lmac.tools import Workspace
-from lmac.transitions import Outcome
+from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import SandboxError
 
 FILES_NAME = "files"
@@ -67,8 +70,8 @@ class RunOrder:
     acceptance: Mapping[str, bytes] | None = None
     """The user's own suite, judged at the end; the model never sees it."""
     acceptance_form: AcceptanceForm = AcceptanceForm.API
-    single_shot: bool = False
-    """One call without the machine: the baseline."""
+    machine: MachineKind = MachineKind.CONTROL_UNIT
+    """What carries the task out: the machine, or a baseline to compare it to."""
     program: Program | None = None
     """The user's own, in place of the model's; `program_file.load_program` reads one."""
 
@@ -194,14 +197,29 @@ def _run_machine(
     protocol, *lower = map(action_protocol, order.profile.protocols)
     conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
-    if order.single_shot:
-        progress.outcome, progress.checks = run_single_shot(
-            setting, conversation, protocol, workspace, journal
-        )
-        return
-    unit = ControlUnit(setting, conversation, protocol, workspace, journal, lower)
+    match order.machine:
+        case MachineKind.SINGLE_SHOT:
+            told = run_single_shot(setting, conversation, protocol, workspace, journal)
+            progress.outcome, progress.checks = told
+        case MachineKind.LOOP:
+            told = run_loop(setting, conversation, protocol, workspace, journal)
+            progress.outcome, progress.checks = told
+        case MachineKind.CONTROL_UNIT:
+            unit = ControlUnit(
+                setting, conversation, protocol, workspace, journal, lower, weakened, ask_for_split
+            )
+            _run_control_unit(unit, progress)
+        case _:
+            assert_never(order.machine)
+
+
+def _run_control_unit(unit: ControlUnit, progress: _Progress) -> None:
     try:
         progress.outcome = unit.run()
+    except (KeyboardInterrupt, ModelError):
+        # The store still stands: what goes out is the best of it.
+        unit.deliver_best()
+        raise
     finally:
         progress.registry = unit.state.registry
         progress.checks = unit.report_at_hand
@@ -232,6 +250,8 @@ def _setting(order: RunOrder) -> Setting:
         map_characters=order.config.map_characters,
         # Whoever changes pieces of a file must see it.
         shows_own_files_again=bool({"replace", "patch"} & set(getattr(order.profile, "edits", ()))),
+        candidates=order.profile.candidates,
+        candidate_temperature=order.profile.candidate_temperature,
     )
 
 
@@ -271,7 +291,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "prompts_digest": order.prompts.digest,
         "acceptance": sorted(order.acceptance or ()),
         "acceptance_form": order.acceptance_form.value,
-        "single_shot": order.single_shot,
+        "machine": order.machine.value,
         "program_given": order.program is not None,
     }
 
@@ -284,7 +304,7 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
         folder=str(order.folder),
         task=order.task.name,
         model=order.profile.name,
-        single_shot=order.single_shot,
+        machine=order.machine,
         outcome=progress.outcome or Outcome.FAULT,
         error=progress.error,
         next_step=_next_step(order, progress),

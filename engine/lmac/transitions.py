@@ -9,7 +9,9 @@ from lmac.budget import Scope, Spent
 from lmac.evaluation import Report
 from lmac.messages import Action
 from lmac.program import Program, Requirement
+from lmac.ranking import Judged
 from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.stuck import Watch
 
 
 class Outcome(StrEnum):
@@ -20,7 +22,7 @@ class Outcome(StrEnum):
     INSTRUCTION_GIVEN_UP = "instruction given up"
     """At least one instruction used up its attempts."""
     CHECKS_FAILED = "checks failed"
-    """A single call, without the machine, whose files do not pass their checks."""
+    """A baseline, or a machine without its evaluator, whose files do not pass their checks at the end."""
     BUDGET_SPENT = "budget spent"
     WINDOW_TOO_SMALL = "window too small"
     """The task and what belongs to an instruction do not fit into the model's window."""
@@ -29,6 +31,16 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
     FAULT = "fault of LMAC"
     """Something that nobody foresaw."""
+
+
+class MachineKind(StrEnum):
+    """What carries out a task."""
+
+    CONTROL_UNIT = "control-unit"
+    SINGLE_SHOT = "single-shot"
+    """One call: a baseline."""
+    LOOP = "loop"
+    """A plain edit-and-run loop in one window, without program and control unit: a baseline."""
 
 
 class OnGivenUp(StrEnum):
@@ -56,13 +68,18 @@ class MachineLimits:
     """Changes of the program while it runs."""
     turns: int = 6
     """Calls of the processor within one window of an instruction."""
-    repeats: int = 1
-    """Times that the same reply may come again within one window."""
+    stuck_turns: int = 3
+    """Turns in a row that bring nothing new before their window is left; each is warmer than the last."""
     attempts: int = 3
     """Windows for one instruction. Source: L2MAC, Algorithm 1, line 8 (30 there)."""
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
     format_faults: int = 2
     """Replies in a row of which nothing could be read, before the profile's next protocol is used."""
+    summaries: bool = True
+    """Whether the model sums up what it did; without, the listing of the files takes its words' place."""
+    evaluator: bool = True
+    """Whether files are judged during the run; without, the model's word closes an instruction and one report
+    at the end gives the outcome."""
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -71,7 +88,7 @@ class MachineLimits:
             ("reflections", 0),
             ("revisions", 0),
             ("turns", 1),
-            ("repeats", 1),
+            ("stuck_turns", 1),
             ("attempts", 1),
             ("format_faults", 1),
         ):
@@ -99,8 +116,8 @@ class MachineState:
     window_open: bool = False
     turns: int = 0
     """Calls within the open window."""
-    repeats: int = 0
-    """How often in a row the last reply came again, word for word."""
+    watch: Watch = Watch()
+    """Of the open window."""
     pending: tuple[Action, ...] = ()
     """Actions of the last reply that were not carried out yet."""
     finish_requested: bool = False
@@ -116,6 +133,16 @@ class MachineState:
     evaluation_requested: bool = False
     """The model asked for a report, whether or not the store changed."""
     report: Report | None = None
+    opening: Judged | None = None
+    """The files with which the current instruction began; None when nobody had judged them."""
+    best: Judged | None = None
+    """The best files of the current instruction so far, as far as they were judged."""
+    first_write: bool = False
+    """The current instruction has written nothing yet, and candidates for that are wanted."""
+    may_split: bool = False
+    """The current instruction can be split rather than given up."""
+    weakened: tuple[str, ...] = ()
+    """Tests of closed instructions that were deleted, skipped or weakened, and nobody said why."""
     budget_spent: Spent | None = None
     budget_scope: Scope = Scope.RUN
     """Whose limit it is; an instruction's ends the instruction alone."""
@@ -160,6 +187,11 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """Call the processor; if it writes, judge what it wrote beside other samples, and go on with the best."""
+
+
+@dataclass(frozen=True, slots=True)
 class CarryOut:
     """Carry out the first pending action. Source: Algorithm 1, line 4."""
 
@@ -181,6 +213,8 @@ class Advance:
     """Close the current instruction with a summary. Source: Algorithm 1, line 5."""
 
     end: InstructionEnd
+    reason: str = ""
+    """Why it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +227,20 @@ class Restart:
 @dataclass(frozen=True, slots=True)
 class StepDown:
     """Go on in the next form of the profile, in a fresh window."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put back the files of this digest, which are better than those at hand."""
+
+    store_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskForSplit:
+    """Have the current instruction divided into smaller ones: its attempts did not complete it."""
 
     reason: str
 
@@ -211,17 +259,22 @@ Decision = (
     | AssumeProgram
     | OpenWindow
     | Ask
+    | Sample
     | CarryOut
     | Evaluate
     | RefuseFinish
     | Advance
     | Restart
     | StepDown
+    | Restore
+    | AskForSplit
     | Halt
 )
 
 NOTHING_WRITTEN = "this instruction has written nothing yet"
 CHECKS_ARE_RED = "the checks do not pass"
+TESTS_WEAKENED = "these tests of earlier steps were deleted, skipped or weakened, and no `retire` says why"
+NAMED_TESTS = 6
 
 
 def decide(state: MachineState, limits: MachineLimits) -> Decision:
@@ -231,30 +284,26 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
     if state.registry is None:
         return _bootstrap(state, limits)
     if state.registry.finished:
-        return Halt(_outcome(state.registry))
+        return _end(state, state.registry, limits)
     if state.budget_spent is not None and state.budget_scope is Scope.RUN:
-        return Halt(Outcome.BUDGET_SPENT)
+        return _left_at_best(state, Halt(Outcome.BUDGET_SPENT))
     if state.budget_spent is not None:
-        return _given_up(limits)
+        return _left_at_best(state, _given_up(limits, f"its {state.budget_spent.value} are spent"))
     if not state.window_open:
         return OpenWindow()
     if state.pending:
         return CarryOut()
     if state.can_step_down and state.format_faults >= limits.format_faults:
         return StepDown(f"{state.format_faults} replies in a row could not be read")
-    if _unjudged(state):
+    if limits.evaluator and _unjudged(state):
         return Evaluate()
     if state.finish_requested:
-        return _finish(state)
+        return _finish(state) if limits.evaluator else Advance(InstructionEnd.COMPLETED)
     if state.window_overflows and not state.turns:
-        return Halt(Outcome.WINDOW_TOO_SMALL)
-    if state.window_overflows:
-        return _next_attempt(state.registry, limits, "the window is full")
-    if state.repeats >= limits.repeats:
-        return _next_attempt(state.registry, limits, "the same reply came again and again")
-    if state.turns >= limits.turns:
-        return _next_attempt(state.registry, limits, f"{limits.turns} turns did not complete it")
-    return Ask()
+        return _left_at_best(state, Halt(Outcome.WINDOW_TOO_SMALL))
+    if reason := _spent_window(state, limits):
+        return _left_at_best(state, _next_attempt(state, state.registry, limits, reason))
+    return Sample() if state.first_write else Ask()
 
 
 def _bootstrap(state: MachineState, limits: MachineLimits) -> Decision:
@@ -269,6 +318,15 @@ def _bootstrap(state: MachineState, limits: MachineLimits) -> Decision:
     if state.program_tries >= limits.program_tries:
         return AssumeProgram()
     return AskForProgram()
+
+
+def _end(state: MachineState, registry: InstructionRegistry, limits: MachineLimits) -> Decision:
+    """The outcome, once every instruction was left; without an evaluator its one report comes first."""
+    if limits.evaluator or state.budget_spent is not None:
+        return Halt(_outcome(registry))
+    if state.report is None or state.report.store_digest != state.store_digest:
+        return Evaluate()
+    return Halt(_outcome(registry) if state.report.green else Outcome.CHECKS_FAILED)
 
 
 def _unjudged(state: MachineState) -> bool:
@@ -287,19 +345,62 @@ def _finish(state: MachineState) -> Decision:
         return RefuseFinish(NOTHING_WRITTEN)
     if state.report is None or not state.report.green:
         return RefuseFinish(CHECKS_ARE_RED)
+    if state.weakened:
+        return RefuseFinish(f"{TESTS_WEAKENED}: {', '.join(state.weakened[:NAMED_TESTS])}")
     return Advance(InstructionEnd.COMPLETED)
 
 
-def _next_attempt(registry: InstructionRegistry, limits: MachineLimits, reason: str) -> Decision:
+def _spent_window(state: MachineState, limits: MachineLimits) -> str:
+    """Why the open window is of no more use; "" while it is."""
+    if state.window_overflows:
+        return "the window is full"
+    if state.watch.stalled >= limits.stuck_turns:
+        return f"{state.watch.stalled} turns brought nothing new: {state.watch.signs[0].value}"
+    if state.turns >= limits.turns:
+        return f"{limits.turns} turns did not complete it"
+    return ""
+
+
+def _next_attempt(
+    state: MachineState, registry: InstructionRegistry, limits: MachineLimits, reason: str
+) -> Decision:
+    """A fresh window, then smaller instructions, then none."""
     if registry.attempts + 1 < limits.attempts:
         return Restart(reason)
-    return _given_up(limits)
+    if state.may_split:
+        return AskForSplit(reason)
+    return _given_up(limits, reason)
 
 
-def _given_up(limits: MachineLimits) -> Decision:
+def _given_up(limits: MachineLimits, reason: str) -> Decision:
     if limits.on_given_up is OnGivenUp.STOP:
         return Halt(Outcome.INSTRUCTION_GIVEN_UP)
-    return Advance(InstructionEnd.GIVEN_UP)
+    return Advance(InstructionEnd.GIVEN_UP, reason)
+
+
+def better_files(state: MachineState) -> str | None:
+    """The digest to go back to before an instruction is left uncompleted; None when there is no better one.
+
+    Its own evaluations are compared by rank, and files that nobody judged give way to any that were. The
+    files with which it began are better only than files that lost something that ran before: an instruction
+    that is half done is worth more than one undone.
+    """
+    report = state.report
+    at_hand = report is not None and report.store_digest == state.store_digest
+    target = Judged(report, len(state.missing_files)) if report is not None and at_hand else None
+    if state.best is not None and (target is None or state.best.rank < target.rank):
+        target = state.best
+    if state.opening is not None and (target is None or target.breaks(state.opening)):
+        target = state.opening
+    if target is None or target.store_digest == state.store_digest:
+        return None
+    return target.store_digest
+
+
+def _left_at_best(state: MachineState, then: Decision) -> Decision:
+    """What the last turn left is rarely the best that there was."""
+    digest = better_files(state)
+    return then if digest is None else Restore(digest)
 
 
 def _outcome(registry: InstructionRegistry) -> Outcome:

@@ -125,7 +125,7 @@ CASES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "program for a single shot": (
         CONFIG,
         ("task.md", "--program", "circle.yaml", "--single-shot"),
-        ("a single shot carries out no program", "next:"),
+        ("a baseline (single-shot) carries out no program", "next:"),
     ),
     "steps of nothing": (CONFIG, ("task.md", "--steps", "0"), ("--steps", "1<=x<=200")),
     "option unknown": (CONFIG, ("task.md", "--fast"), ("--fast", "--help")),

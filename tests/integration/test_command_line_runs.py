@@ -18,7 +18,7 @@ from contract.fault_server import FaultServer
 from lmac.journal import Journal, read_journal
 from lmac.messages import Usage
 from lmac.report.result import RunResult, write_result
-from lmac.transitions import Outcome
+from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import Engine, StoreLimits, open_holes, seccomp_digest
 from scripted_runs import (
     DONE,
@@ -162,7 +162,7 @@ def test_a_journal_whose_texts_are_hostile_is_shown_and_not_obeyed(tmp_path: Pat
         folder=str(folder),
         task="doubling",
         model="scripted",
-        single_shot=False,
+        machine=MachineKind.CONTROL_UNIT,
         outcome=Outcome.MODEL_FAILED,
         error=hostile,
         next_step=hostile,

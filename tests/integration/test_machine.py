@@ -15,7 +15,7 @@ import pytest
 from lmac.journal import read_blob, read_journal
 from lmac.report.result import RunResult, read_result
 from lmac.run import RunOrder, execute
-from lmac.transitions import Outcome
+from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import Engine, Reuse, store_digest
 from scripted_runs import (
     DONE,
@@ -348,9 +348,9 @@ def test_the_model_reads_lists_runs_and_deletes_files_and_asks_for_the_tests(
 def test_a_single_shot_is_one_call_whose_files_are_judged_as_they_are(
     tmp_path: Path, image_id: str, files: dict[str, str], code: int
 ) -> None:
-    done = _run(tmp_path, image_id, [wrote(files)], single_shot=True, acceptance=ACCEPTANCE)
+    done = _run(tmp_path, image_id, [wrote(files)], machine=MachineKind.SINGLE_SHOT, acceptance=ACCEPTANCE)
 
-    assert done.result.single_shot
+    assert done.result.machine is MachineKind.SINGLE_SHOT
     assert done.result.exit_code == code
     assert done.result.outcome is (Outcome.CHECKS_FAILED if code else Outcome.COMPLETED)
     assert done.result.acceptance is not None

@@ -29,7 +29,7 @@ from lmac.messages import Usage
 from lmac.prompts import shipped_prompts
 from lmac.report.result import RunResult
 from lmac.run import RunOrder
-from lmac.transitions import Outcome
+from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import Ending
 
 PROBLEMS = tuple(map(bench_problem, ("one", "two", "three")))
@@ -47,7 +47,7 @@ def run_result(order: RunOrder, **changes: Any) -> RunResult:
         "folder": str(order.folder),
         "task": order.task.name,
         "model": order.profile.name,
-        "single_shot": order.single_shot,
+        "machine": order.machine,
         "outcome": Outcome.COMPLETED,
         "error": "",
         "next_step": "",
@@ -81,7 +81,9 @@ class Stand:
             image_id="sha256:0",
             folder=Path("runs") / folder_name,
             acceptance=item.problem.acceptance,
-            single_shot=item.condition.condition.single_shot,
+            machine=MachineKind.SINGLE_SHOT
+            if item.condition.condition.single_shot
+            else MachineKind.CONTROL_UNIT,
         )
 
     def execute(self, order: RunOrder) -> RunResult:
@@ -295,11 +297,11 @@ def test_what_the_user_says_stands_over_the_suite_and_below_the_condition() -> N
     definition = bench_definition(short={"run": {"machine": {"turns": 1}}}).model_copy(
         update={"run": {"machine": {"attempts": 2}, "most_instructions": 3}}
     )
-    given = {"machine": {"turns": 9, "repeats": 4}, "most_instructions": 5}
+    given = {"machine": {"turns": 9, "stuck_turns": 4}, "most_instructions": 5}
 
     config = resolve_condition("short", definition, given, None, shipped_prompts("codebase")).config
 
-    assert (config.machine.turns, config.machine.attempts, config.machine.repeats) == (1, 2, 4)
+    assert (config.machine.turns, config.machine.attempts, config.machine.stuck_turns) == (1, 2, 4)
     assert config.most_instructions == 5
 
 

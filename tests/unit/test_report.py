@@ -20,7 +20,7 @@ from lmac.messages import Usage
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RESULT_NAME, RunResult, read_result, write_result
 from lmac.report.summary import render_ledger, render_summary
-from lmac.transitions import Outcome
+from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import BadPath, Ending, PathRejected, Reuse, check_path
 from memory_keeper import MemoryKeeper
 
@@ -31,7 +31,7 @@ RESULT = RunResult(
     folder="runs/r1",
     task="stack",
     model="m",
-    single_shot=False,
+    machine=MachineKind.CONTROL_UNIT,
     outcome=Outcome.COMPLETED,
     error="",
     next_step="",
@@ -90,7 +90,7 @@ RESULTS = st.builds(
     checks=st.sampled_from([None, GREEN, RED]),
     acceptance=st.sampled_from([None, GREEN, RED]),
     seconds=st.floats(0, 1e6),
-    single_shot=st.booleans(),
+    machine=st.sampled_from(MachineKind),
 )
 
 

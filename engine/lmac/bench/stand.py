@@ -15,6 +15,7 @@ from lmac.models.profile import ModelProfile, ServerModel
 from lmac.models.server import EmbeddedServer
 from lmac.report.result import RunResult
 from lmac.run import RunOrder, execute
+from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation
 
 
@@ -43,7 +44,7 @@ class ServedStand:
             api_key=self.api_key,
             acceptance=item.problem.acceptance,
             acceptance_form=item.problem.form,
-            single_shot=condition.condition.single_shot,
+            machine=MachineKind.SINGLE_SHOT if condition.condition.single_shot else MachineKind.CONTROL_UNIT,
         )
 
     def execute(self, order: RunOrder) -> RunResult:

@@ -35,6 +35,7 @@ from lmac.program_file import load_program
 from lmac.progress import progress_listener
 from lmac.report.summary import render_summary
 from lmac.run import RunOrder, execute
+from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation
 
 
@@ -44,14 +45,14 @@ def run_task(
     overrides: Iterable[str],
     acceptance: Path | None,
     run_id: str | None,
-    single_shot: bool,
+    machine: MachineKind,
     as_json: bool,
     environment: Mapping[str, str],
     program: Path | None = None,
 ) -> int:
     """Resolve everything, run, and say what came of it; returns the exit code."""
     config = load_config(config_path, overrides)
-    order = _order(argument, config, acceptance, run_id, single_shot, environment, program)
+    order = _order(argument, config, acceptance, run_id, machine, environment, program)
     result = execute(order, progress_listener(order.folder.name, sys.stderr, as_json))
     said = terminal_json(json.loads(result.as_json())) if as_json else "\n" + render_summary(result)
     # Even if nobody reads it, the exit code is the run's.
@@ -65,13 +66,15 @@ def _order(
     config: RunConfig,
     acceptance: Path | None,
     run_id: str | None,
-    single_shot: bool,
+    machine: MachineKind,
     environment: Mapping[str, str],
     program: Path | None,
 ) -> RunOrder:
     given = load_task(argument)
-    if program is not None and single_shot:
-        raise ConfigError("--program: a single shot carries out no program", "leave out --single-shot")
+    if program is not None and machine is not MachineKind.CONTROL_UNIT:
+        raise ConfigError(
+            f"--program: a baseline ({machine.value}) carries out no program", f"leave out --{machine.value}"
+        )
     own_program = load_program(program, given.task) if program is not None else None
     suite_folder = acceptance or given.acceptance_folder
     suite = load_suite(suite_folder) if suite_folder else None
@@ -101,7 +104,7 @@ def _order(
         api_key=api_key,
         acceptance=suite,
         acceptance_form=form or AcceptanceForm.API,
-        single_shot=single_shot,
+        machine=machine,
         program=own_program,
     )
 

@@ -139,6 +139,10 @@ class ModelProfile(_Section):
     """Longest summary of an instruction; a model that reasons before it writes needs room for that, too."""
     temperature: float = Field(default=0.0, ge=0, le=2)
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    candidates: int = Field(default=1, ge=1, le=16)
+    """Replies to choose from for an instruction's first write; more than one for weak models."""
+    candidate_temperature: float = Field(default=0.8, ge=0, le=2)
+    """Of all candidates but the first, which has the profile's own."""
     server_options: dict[str, float | int | bool | str] = Field(default_factory=dict)
     """Further parameters of each request that the server knows: top_p, llama.cpp's repeat_penalty."""
     prices: Prices | None = None

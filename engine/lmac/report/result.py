@@ -14,7 +14,7 @@ from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report
 from lmac.ledger import LedgerEntry
 from lmac.messages import Usage
-from lmac.transitions import Outcome
+from lmac.transitions import MachineKind, Outcome
 
 RESULT_NAME = "report.json"
 
@@ -28,7 +28,7 @@ class RunResult:
     task: str
     model: str
     """The profile's name."""
-    single_shot: bool
+    machine: MachineKind
     outcome: Outcome
     error: str
     """What stopped it; "" when nothing failed."""

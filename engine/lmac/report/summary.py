@@ -9,6 +9,7 @@ from lmac.evaluation import Report
 from lmac.ledger import LedgerEntry, RequirementState, in_short
 from lmac.printable import printable
 from lmac.report.result import RunResult
+from lmac.transitions import MachineKind
 from lmac.wording import worded
 
 SLOW_SECONDS = 0.5
@@ -34,7 +35,7 @@ def render_summary(result: RunResult) -> str:
         ("time", f"{int(result.seconds // 60)} min {result.seconds % 60:.0f} s"),
         ("look at", _places(result)),
     ]
-    if result.single_shot:
+    if result.machine is not MachineKind.CONTROL_UNIT:
         rows = [row for row in rows if row[0] != "instructions"]
     return "\n".join(f"{name:>12}  {_indented(text)}" for name, text in rows)
 

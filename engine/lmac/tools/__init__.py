@@ -12,6 +12,7 @@ from lmac.tools.finish import Finish
 from lmac.tools.list_files import ListFiles
 from lmac.tools.patch_file import PatchFile
 from lmac.tools.read_file import ReadFile
+from lmac.tools.retire_test import RetireTest
 from lmac.tools.revise import Revise
 from lmac.tools.run_program import RunProgram
 from lmac.tools.run_tests import RunTests
@@ -19,6 +20,7 @@ from lmac.tools.search_store import SearchStore
 from lmac.tools.tool import (
     EvaluationRequested,
     FinishRequested,
+    RetiredTest,
     RevisionRequested,
     Tool,
     ToolResult,
@@ -30,11 +32,14 @@ from lmac.tools.write_file import WriteFile
 __all__ = [
     "EvaluationRequested",
     "FinishRequested",
+    "RetiredTest",
     "RevisionRequested",
     "ToolResult",
     "Toolbox",
     "Workspace",
     "instruction_toolbox",
+    "with_justifications",
+    "without_evaluator",
 ]
 
 
@@ -61,3 +66,13 @@ def _changing(form: EditForm) -> Tool[Any]:
             return PatchFile()
         case _:
             assert_never(form)
+
+
+def without_evaluator(toolbox: Toolbox) -> Toolbox:
+    """For a machine that judges nothing while it works."""
+    return Toolbox(tuple(tool for tool in toolbox.tools if tool.name != RunTests.name))
+
+
+def with_justifications(toolbox: Toolbox) -> Toolbox:
+    """Once an instruction was closed, whose tests count as evidence from then on."""
+    return Toolbox((*toolbox.tools[:-1], RetireTest(), toolbox.tools[-1]))

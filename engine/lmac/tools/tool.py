@@ -57,7 +57,15 @@ class RevisionRequested:
     revision: Revision
 
 
-Effect = FinishRequested | EvaluationRequested | RevisionRequested
+@dataclass(frozen=True, slots=True)
+class RetiredTest:
+    """The model says why a test of an earlier instruction may go or change."""
+
+    test: str
+    reason: str
+
+
+Effect = FinishRequested | EvaluationRequested | RevisionRequested | RetiredTest
 
 
 @dataclass(frozen=True, slots=True)

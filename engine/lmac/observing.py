@@ -1,0 +1,46 @@
+"""What came of an action: into the journal, and to the model."""
+
+from __future__ import annotations
+
+from lmac.conversation import Conversation
+from lmac.file_store import FileStore
+from lmac.journal import Journal
+from lmac.messages import Action, Observation
+from lmac.tools import ToolResult
+
+SHORT_CHARACTERS = 200
+"""Longer values stand beside the journal, not in it."""
+
+
+def observe(
+    action: Action | None,
+    result: ToolResult,
+    call_id: str | None,
+    store: FileStore,
+    journal: Journal,
+    conversation: Conversation,
+) -> None:
+    """Journal one observation and let the model hear it; `action` is None when nothing could be read."""
+    journal.append(
+        "observation",
+        action=action.name if action else None,
+        arguments=_kept_arguments(action, journal) if action else {},
+        ok=result.ok,
+        text=journal.keep(result.text),
+        store_digest=store.digest(),
+    )
+    conversation.hear(Observation(result.text, result.ok, call_id))
+
+
+def not_carried_out(action: Action) -> ToolResult:
+    """Of what follows a failed action in the same reply."""
+    return ToolResult(f"{action.name} was not carried out: an action before it failed.", ok=False)
+
+
+def _kept_arguments(action: Action, journal: Journal) -> dict[str, object]:
+    return {
+        name: {"sha256": journal.keep(value)}
+        if isinstance(value, str) and len(value) > SHORT_CHARACTERS
+        else value
+        for name, value in action.arguments.items()
+    }
