@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from lmac.baseline import run_loop
+from lmac.bootstrap import ask_for_split
 from lmac.budget import BudgetLimits
 from lmac.errors import (
     ContextOverflow,
@@ -30,6 +31,7 @@ from lmac.processor.actions import ActionProtocol
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.program import ProgramForm
+from lmac.revision import MOST_PARTS
 from lmac.transitions import MachineLimits, OnGivenUp, Outcome
 from lmac_sandbox import EngineFailure, SandboxError
 from memory_machine import MemoryMachine, memory_machine, unsynced
@@ -225,13 +227,15 @@ def random_run(seed: int, folder: Path, wrapped: Wrapped = lambda model: model) 
             protocol=protocol,
             program_form=ProgramForm.TOOL if isinstance(protocol, NativeProtocol) else ProgramForm.NUMBERED,
             disturb=_failing_boxes(dice),
+            split=dice.choice((None, ask_for_split)),
             weakened=(lambda *_: ("test_a.py::test_a",)) if dice.random() < 0.1 else None,
             context_tokens=dice.choice((1500, 3000, 8000)),
             candidates=candidates,
         )
         outcome = _typed(made, looped=dice.random() < 0.1)
-    windows = 3 * limits.attempts
-    most = limits.program_tries + windows * (limits.turns + 1) + 3 * (candidates - 1)
+    steps = 3 + MOST_PARTS * limits.revisions
+    first_calls = limits.requirement_tries + limits.program_tries + limits.reflections + limits.revisions
+    most = first_calls + steps * (limits.attempts * (limits.turns + 1) + candidates - 1)
     return RandomRun(outcome, model.calls, most)
 
 

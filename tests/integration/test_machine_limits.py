@@ -153,7 +153,7 @@ def test_an_instruction_that_uses_up_its_attempts_is_given_up_and_the_next_one_g
 def test_a_machine_that_stops_on_a_given_up_instruction_delivers_what_there_is(
     tmp_path: Path, image_id: str
 ) -> None:
-    limits = {"turns": 1, "attempts": 1, "on_given_up": "stop"}
+    limits = {"turns": 1, "attempts": 1, "revisions": 0, "on_given_up": "stop"}
     order, result, server = _run(tmp_path, image_id, _always_red, config={"machine": limits})
 
     assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP
@@ -262,7 +262,7 @@ def test_code_that_does_not_behave_never_yields_green(
     tmp_path: Path, image_id: str, engine: Engine, test_file: str, ending: str
 ) -> None:
     script = [ONE_STEP, wrote({"doubling.py": MODULE, "test_doubling.py": test_file})]
-    limits = {"turns": 1, "attempts": 1, "on_given_up": "stop"}
+    limits = {"turns": 1, "attempts": 1, "revisions": 0, "on_given_up": "stop"}
     box = {**SMALL_BOX, "wall_seconds": 2, "pids": 32, "output_bytes": 2**20}
     order, result, _ = _run(tmp_path, image_id, script, config={"machine": limits, "box": box})
 

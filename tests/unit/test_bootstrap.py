@@ -537,7 +537,7 @@ def test_the_ledger_is_journalled_whenever_it_changes_and_ends_as_it_is_folded(t
 
 
 def test_a_step_that_is_given_up_leaves_its_requirements_open(tmp_path: Path) -> None:
-    idle = [said("Hm.")] * 2
+    idle = [said("Hm.")] * 3
     run = Run(tmp_path, [called(("program", WHOLE)), *idle, SUMMARY, NATIVE_WORK[2]], task=NUMBERED)
 
     assert run.outcome is Outcome.INSTRUCTION_GIVEN_UP
