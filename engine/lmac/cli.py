@@ -66,6 +66,13 @@ def cli() -> None:
 @click.argument("task")
 @config_options
 @click.option("--acceptance", type=click.Path(path_type=Path), metavar="DIR", help="Your own pytest suite.")
+@click.option(
+    "--from",
+    "start_from",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Start from the files of this folder; what passes there has to go on passing.",
+)
 @click.option("--id", "run_id", metavar="NAME", help="Name of the run and its folder; made up without it.")
 @click.option(
     "--program", type=click.Path(path_type=Path), metavar="FILE", help="Your own program (YAML, or a list)."
@@ -80,6 +87,7 @@ def run(
     config_path: Path | None,
     overrides: tuple[str, ...],
     acceptance: Path | None,
+    start_from: Path | None,
     run_id: str | None,
     program: Path | None,
     steps: int | None,
@@ -93,15 +101,19 @@ def run(
       lmac run configs/tasks/stack-queue
       lmac run notes.md -k model=openai -k machine.turns=20
       lmac run "Write a module that parses cron lines, with tests" --acceptance my-tests/
+      lmac run "Add a function that undoes the last change, with tests" --from my-project/
+      lmac run configs/tasks/harbour-book -k domain=book
       lmac run configs/tasks/url-shortener --program my-program.yaml
     """
     from lmac.commands.run import run_task
+    from lmac.inputs import load_config, load_task
+    from lmac.ordering import Wish
 
     if steps is not None:
         overrides = (*overrides, f"most_instructions={steps}")
-    return run_task(
-        task, config_path, overrides, acceptance, run_id, single_shot, as_json, os.environ, program
-    )
+    config = load_config(config_path, overrides)
+    wish = Wish(load_task(task), config, acceptance, start_from, run_id, single_shot, program)
+    return run_task(wish, as_json, os.environ)
 
 
 @cli.command()

@@ -153,6 +153,10 @@ class ControlUnit:
 
     def _open_window(self) -> None:
         registry = self._registry
+        is_last = registry.counter + 1 == len(registry.program.instructions)
+        if self._workspace.evaluator.demand_whole(is_last):
+            # It says what an earlier instruction owed.
+            self.state = replace(self.state, report=None)
         window = self._briefing.instruction_window(registry, self._toolbox.forms(), self.report_at_hand)
         self._conversation.open(window)
         self._last_said = None

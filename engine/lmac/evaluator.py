@@ -8,14 +8,16 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Literal, Protocol, TypeVar
 
-from lmac.checks import AcceptanceCheck, AcceptanceForm, Check
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, CommandCheck
 from lmac.errand import Errand, Grip
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.floor import upon_floor
 from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Reuse, Snapshot, WireError
 
 T = TypeVar("T")
 
+JAVASCRIPT = (".js", ".mjs", ".cjs")
 TRIES = 2
 """Only a failure of the sandbox itself is retried, once and in another box."""
 
@@ -73,6 +75,7 @@ class Evaluator:
         self._tools = tools or boxes
         self._tests = tests or boxes
         self._checks = checks
+        self._floor: Report | None = None
 
     def evaluate(self, store_digest: str) -> Report:
         """Judge the store, which must be at `store_digest`.
@@ -93,7 +96,25 @@ class Evaluator:
             raise
         for result in results:
             self._tell(result.check, store_digest, ended.get(result.check))
-        return Report(store_digest, results)
+        return upon_floor(self._floor, Report(store_digest, results))
+
+    def demand_whole(self, whole: bool) -> bool:
+        """Say whether what only the end of a program brings, such as the last chapter, has to be there.
+
+        Returns whether that changes what a report says.
+        """
+        before = self._checks
+        self._checks = tuple(
+            replace(check, is_at_end=whole)
+            if isinstance(check, CommandCheck) and check.definition.rules.at_end
+            else check
+            for check in before
+        )
+        return self._checks != before
+
+    def hold(self, floor: Report) -> None:
+        """From now on, tests that passed in this report have to pass in every other."""
+        self._floor = floor
 
     def accept(
         self,
@@ -124,13 +145,14 @@ class Evaluator:
         return Report(store_digest, (check.judge(job),))
 
     def run_program(self, store_digest: str, path: str, arguments: tuple[str, ...]) -> JobResult:
-        """Run one Python program of the store.
+        """Run one program of the store: JavaScript by its file's name, else Python.
 
         Raises:
             BoxBroken: two boxes in a row broke while it ran.
             SandboxError, SandboxFailure: as `evaluate`.
         """
-        job = Job(("/usr/bin/python3", "-B", path, *arguments))
+        runs = ("/usr/bin/node",) if path.endswith(JAVASCRIPT) else ("/usr/bin/python3", "-B")
+        job = Job((*runs, path, *arguments))
         result = _in_box(self._boxes, store_digest, lambda box: box.run(job), Grip())
         self._tell(path, store_digest, result)
         return result
