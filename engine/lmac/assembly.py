@@ -67,11 +67,16 @@ def start_sandbox(
     journal: Journal,
     stack: ExitStack,
     suites: tuple[StandingSuite, ...] = (),
+    files: Mapping[str, bytes] | None = None,
 ) -> RunSandbox:
     """Start volume, keeper and boxes; what dead runs of this machine left is removed first.
 
+    Args:
+        files: What the store begins with, by path.
+
     Raises:
-        SandboxError: no engine answers, it lacks what the policy needs, or a container does not come up.
+        SandboxError: no engine answers, it lacks what the policy needs, a container does not come up, or the
+            store does not take the files.
     """
     engine = stack.enter_context(Engine.connect(config.engine_url, runtime=config.isolation.runtime))
     try:
@@ -90,6 +95,8 @@ def start_sandbox(
             keeper_replaced=lambda reason: journal.append("keeper_replaced", text=reason),
         )
     )
+    if files:
+        sandbox.store.write_many(files)
     tools = sandbox.warm_box(sessions=False)
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes

@@ -66,6 +66,13 @@ def cli() -> None:
 @click.argument("task")
 @config_options
 @click.option("--acceptance", type=click.Path(path_type=Path), metavar="DIR", help="Your own pytest suite.")
+@click.option(
+    "--from",
+    "start_from",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Start from the files of this folder; what passes there has to go on passing.",
+)
 @click.option("--id", "run_id", metavar="NAME", help="Name of the run and its folder; made up without it.")
 @click.option(
     "--program", type=click.Path(path_type=Path), metavar="FILE", help="Your own program (YAML, or a list)."
@@ -81,6 +88,7 @@ def run(
     config_path: Path | None,
     overrides: tuple[str, ...],
     acceptance: Path | None,
+    start_from: Path | None,
     run_id: str | None,
     program: Path | None,
     steps: int | None,
@@ -95,9 +103,13 @@ def run(
       lmac run configs/tasks/stack-queue
       lmac run notes.md -k model=openai -k machine.turns=20
       lmac run "Write a module that parses cron lines, with tests" --acceptance my-tests/
+      lmac run "Add a function that undoes the last change, with tests" --from my-project/
+      lmac run configs/tasks/harbour-book -k domain=book
       lmac run configs/tasks/url-shortener --program my-program.yaml
     """
     from lmac.commands.run import run_task
+    from lmac.inputs import load_config, load_task
+    from lmac.ordering import Wish
     from lmac.transitions import MachineKind
 
     if steps is not None:
@@ -106,7 +118,9 @@ def run(
         raise click.UsageError("--single-shot and --loop are two baselines: name one")
     machine = MachineKind.SINGLE_SHOT if single_shot else MachineKind.CONTROL_UNIT
     machine = MachineKind.LOOP if loop else machine
-    return run_task(task, config_path, overrides, acceptance, run_id, machine, as_json, os.environ, program)
+    config = load_config(config_path, overrides)
+    wish = Wish(load_task(task), config, acceptance, start_from, run_id, machine, program)
+    return run_task(wish, as_json, os.environ)
 
 
 @cli.command()

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lmac.budget import BudgetLimits
 from lmac.checks import AcceptanceForm, Rules, Severity
 from lmac.transitions import MachineLimits
 from lmac_sandbox import Isolation, Limits, Reuse, StoreLimits
+
+
+class Domain(StrEnum):
+    """What is written: its prompts and its checks."""
+
+    CODEBASE = "codebase"
+    BOOK = "book"
+    CUSTOM = "custom"
+    """The user's own prompts and checks."""
+
+
+DOMAIN_CHECKS: Mapping[Domain, tuple[str, ...]] = {
+    Domain.CODEBASE: ("python",),
+    Domain.BOOK: ("book",),
+    Domain.CUSTOM: (),
+}
+"""Check sets of a config that names none."""
 
 
 class SessionOptions(BaseModel):
@@ -62,11 +80,13 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    domain: Literal["codebase"] = "codebase"
+    domain: Domain = Domain.CODEBASE
+    prompts: str | None = Field(default=None, min_length=1)
+    """Path of a file with texts in place of the domain's; those that it leaves out stay."""
     model: str = Field(default="qwen2.5-coder-1.5b", min_length=1)
     """A profile's name under `configs/models/`, or the path of a profile."""
-    checks: tuple[str, ...] = Field(default=("python",), min_length=1)
-    """Names of shipped check sets (`configs/checks/`), or paths of a user's own."""
+    checks: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of shipped check sets (`configs/checks/`), or paths of a user's own; None for the domain's."""
     rules: dict[str, Rules] = Field(default_factory=dict)
     """By the check's name, in place of the rules of its entry."""
     image: str | None = Field(default=None, min_length=1)
@@ -94,3 +114,15 @@ class RunConfig(BaseModel):
     """Whether examples that the task's text gives are judged with every evaluation; for Python."""
     ready_boxes: int = Field(default=1, ge=1, le=16)
     """Boxes that are kept started ahead of need."""
+
+    @property
+    def check_sets(self) -> tuple[str, ...]:
+        """The sets that judge: those of `checks`, or the domain's."""
+        return DOMAIN_CHECKS[self.domain] if self.checks is None else self.checks
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.domain is Domain.CUSTOM and (self.prompts is None or self.checks is None):
+            missing = "prompts" if self.prompts is None else "checks"
+            raise ValueError(f"the domain custom has none of its own: name your `{missing}`")
+        return self

@@ -14,6 +14,8 @@ LmacError
 │   └── WeightsError        the model's weights are absent, incomplete or not the ones that were named
 ├── SandboxFailure          exit 5: the container engine, an image, a box or the store failed
 └── HostDiskFull            exit 5: the host has no space left for the run's files
+
+`RunCancelled` stands apart: a listener raises it to end its run, which then has an outcome like any other.
 """
 
 from __future__ import annotations
@@ -134,3 +136,7 @@ class HostDiskFull(LmacError):
     """The host has no space left for the run's own files."""
 
     exit_code = ExitCode.SANDBOX
+
+
+class RunCancelled(Exception):
+    """A listener of a run's events wants the run to end here; its outcome is `Outcome.INTERRUPTED`."""

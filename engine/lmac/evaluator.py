@@ -7,10 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
-from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, StandingSuite
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, CommandCheck, StandingSuite
 from lmac.errand import Grip
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.floor import upon_floor
 from lmac.judging import BoxBroken, BoxSource, EvaluationBox, Judging, Sources, Subject, broken, in_box
 from lmac_sandbox import Ending, Job, JobResult, Overlay, SandboxError, StoreError
 
@@ -18,6 +19,7 @@ __all__ = ["CANDIDATE", "BoxBroken", "BoxSource", "EvaluationBox", "Evaluator", 
 
 CANDIDATE = "candidate"
 """The name under which a report holds that a candidate could not be judged at all."""
+JAVASCRIPT = (".js", ".mjs", ".cjs")
 
 
 class JobListener(Protocol):
@@ -57,6 +59,7 @@ class Evaluator:
         self._suites = suites
         self._overlay_digest = overlay_digest
         self._most_at_once = most_at_once
+        self._floor: Report | None = None
 
     def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, whole: bool = True) -> Report:
         """Judge the store, which must be at `store_digest`, with the overlay if one is given.
@@ -80,7 +83,7 @@ class Evaluator:
             self._tell_all(judging, [check.name for check in judging.checks])
             raise
         self._tell_all(judging, [result.check for result in results])
-        return Report(judging.subject.digest, results)
+        return upon_floor(self._floor, Report(judging.subject.digest, results))
 
     def evaluate_candidates(
         self, store_digest: str, overlays: Sequence[Overlay], *, whole: bool = True
@@ -105,7 +108,17 @@ class Evaluator:
         failures = [one for one in tried if isinstance(one, SandboxError | SandboxFailure)]
         if failures and len(failures) == len(tried):
             raise failures[0]
-        return tuple(self._told(one) for one in tried)
+        return tuple(upon_floor(self._floor, self._told(one)) for one in tried)
+
+    @property
+    def asks_more_of_the_whole(self) -> bool:
+        """Whether a report on the same files can say more once all that the task asks for has to be there."""
+        late = (check.definition.rules.at_end for check in self._checks if isinstance(check, CommandCheck))
+        return bool(self._suites) or any(late)
+
+    def hold(self, floor: Report) -> None:
+        """From now on, tests that passed in this report have to pass in every other."""
+        self._floor = floor
 
     def accept(
         self,
@@ -136,13 +149,14 @@ class Evaluator:
         return Report(store_digest, (check.judge(job),))
 
     def run_program(self, store_digest: str, path: str, arguments: tuple[str, ...]) -> JobResult:
-        """Run one Python program of the store.
+        """Run one program of the store: JavaScript by its file's name, else Python.
 
         Raises:
             BoxBroken: two boxes in a row broke while it ran.
             SandboxError, SandboxFailure: as `evaluate`.
         """
-        job = Job(("/usr/bin/python3", "-B", path, *arguments))
+        runs = ("/usr/bin/node",) if path.endswith(JAVASCRIPT) else ("/usr/bin/python3", "-B")
+        job = Job((*runs, path, *arguments))
         result = in_box(self._boxes, Subject(store_digest), lambda box: box.run(job), Grip())
         self._tell(path, store_digest, result)
         return result
@@ -169,8 +183,12 @@ class Evaluator:
         return Subject(store_digest, overlay, self._overlay_digest(overlay))
 
     def _judging(self, subject: Subject, sources: Sources, whole: bool) -> Judging:
+        checks = tuple(
+            replace(check, is_at_end=whole) if isinstance(check, CommandCheck) else check
+            for check in self._checks
+        )
         suites = tuple(suite.asked_for(whole) for suite in self._suites)
-        return Judging(subject, (*self._checks, *suites), sources)
+        return Judging(subject, (*checks, *suites), sources)
 
     def _candidate(self, store_digest: str, overlay: Overlay, sources: Sources, whole: bool) -> _Judged:
         judging = self._judging(self._subject(store_digest, overlay), sources, whole)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmac.checks import CheckPlan, CheckSet, NamedSet, SuiteSettings, plan_checks
-from lmac.config import RunConfig
+from lmac.config import Domain, RunConfig
 from lmac.errors import ConfigError, SandboxFailure, WeightsError
 from lmac.models.profile import ModelProfile
 from lmac.models.weights import find_weights
 from lmac.processor.openai_processor import checked_key
 from lmac.program import Task
+from lmac.prompts import LANGUAGE_PARTS, Prompts, checked_parts, make_prompts, shipped_language
 from lmac.shipped import shipped_folder
 from lmac.yaml_source import YamlSource, override, parse_yaml, validated
 from lmac_sandbox import BadPath, Engine, check_path, expected_image_id, find_image
@@ -22,8 +23,6 @@ TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
 SUITE_SETTINGS_NAME = "acceptance.yaml"
-_LANGUAGES = {"codebase": "python"}
-"""By domain: what its prompts and tools are made for."""
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
@@ -144,25 +143,62 @@ def load_checks(config: RunConfig) -> CheckPlan:
         ConfigError: there is no such set, it holds what no set holds, or the sets do not fit together.
     """
     return plan_checks(
-        [_load_set(name) for name in config.checks], config.rules, config.image, config.tests.coverage
+        [_load_set(name) for name in config.check_sets], config.rules, config.image, config.tests.coverage
     )
 
 
-def demand_language(config: RunConfig) -> None:
-    """Refuse check sets of a language in which the run's domain tells no model to write.
+def load_prompts(config: RunConfig) -> Prompts:
+    """The texts of a run: its domain's in the language that its check sets judge, the user's over them.
 
     Raises:
-        ConfigError: the set, its language and the domain's.
+        ConfigError: the file cannot be read, a text does not fit, or the check sets are for no language that
+            the domain has the model write.
     """
-    written = _LANGUAGES[config.domain]
-    for name in config.checks:
-        language = _load_set(name).content.language
-        if language not in (None, written):
+    own = parse_yaml(read_text(Path(config.prompts), "prompts"), config.prompts) if config.prompts else None
+    language = _language(config)
+    if config.domain is not Domain.CODEBASE:
+        return make_prompts(config.domain.value, {}, own)
+    return make_prompts(config.domain.value, _language_parts(language), own)
+
+
+def _language(config: RunConfig) -> NamedSet | None:
+    """The first check set that is for one language; None where all are for any.
+
+    Raises:
+        ConfigError: two sets are for two languages, or the domain writes in none.
+    """
+    sets = [_load_set(name) for name in config.check_sets]
+    tied = [one for one in sets if one.content.language is not None]
+    for one in tied if config.domain is Domain.BOOK else ():
+        raise ConfigError(
+            f"key `checks`: the set {one.name} judges {one.content.language}, and a book is written in none",
+            "name sets for any language, or the domain codebase",
+        )
+    for one in tied if config.domain is Domain.CODEBASE else ():
+        if one.content.language != tied[0].content.language:
+            first = tied[0]
             raise ConfigError(
-                f"key `checks`: the set {name} judges {language}, and the domain {config.domain!r} has "
-                f"the model write {written}",
-                f"name sets for {written}, or for any language",
+                f"key `checks`: the set {first.name} judges {first.content.language}, and {one.name} judges "
+                f"{one.content.language}: a codebase is written in one language",
+                "name sets for one language, or for any",
             )
+    return tied[0] if tied else None
+
+
+def _language_parts(language: NamedSet | None) -> Mapping[str, str]:
+    if language is None or language.content.language is None:
+        # Sets for any language leave it to the domain.
+        return shipped_language("python") or {}
+    if (own := language.content.language_texts) is not None:
+        return checked_parts(own, f"check set {language.name}, key `language_texts`")
+    parts = shipped_language(language.content.language)
+    if parts is None:
+        raise ConfigError(
+            f"check set {language.name}: LMAC has no texts for {language.content.language}",
+            f"give the set `language_texts` with {', '.join(sorted(LANGUAGE_PARTS))}, "
+            "as prompts/languages/python.yaml has them",
+        )
+    return parts
 
 
 def _load_set(name: str) -> NamedSet:

@@ -25,14 +25,14 @@ from lmac.bootstrap import ask_for_split
 from lmac.briefing import Setting
 from lmac.budget import Budget
 from lmac.checks import AcceptanceForm, Check, described
-from lmac.config import RunConfig
+from lmac.config import Domain, RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
-from lmac.errors import ConfigError, ModelError, SandboxFailure
+from lmac.errors import ConfigError, ModelError, RunCancelled, SandboxFailure
 from lmac.evaluation import Report, journalled
 from lmac.evidence import weakened
-from lmac.journal import Journal, Listener
+from lmac.journal import Event, Journal, Listener
 from lmac.ledger import ledger
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
@@ -43,6 +43,7 @@ from lmac.prompts import Prompts, shipped_prompts
 from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
+from lmac.starting_folder import Start
 from lmac.tools import Workspace
 from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import SandboxError
@@ -62,7 +63,8 @@ class RunOrder:
     image_id: str
     folder: Path
     """Of this run alone; must not exist yet. Its name is the run's id."""
-    prompts: Prompts = field(default_factory=lambda: shipped_prompts("codebase"))
+    prompts: Prompts = field(default_factory=shipped_prompts)
+    """`inputs.load_prompts` reads those of a config."""
     weights: Path | None = None
     """Of an embedded model."""
     api_key: str | None = None
@@ -72,6 +74,8 @@ class RunOrder:
     acceptance_form: AcceptanceForm = AcceptanceForm.API
     machine: MachineKind = MachineKind.CONTROL_UNIT
     """What carries the task out: the machine, or a baseline to compare it to."""
+    start: Start | None = None
+    """What the store begins with; None: nothing."""
     program: Program | None = None
     """The user's own, in place of the model's; `program_file.load_program` reads one."""
 
@@ -89,18 +93,19 @@ def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
     Containers and the volume are gone when this returns, however it ends.
 
     Args:
-        listener: Told of every journal event, for progress.
+        listener: Told of every journal event, for progress; may raise `RunCancelled`, which ends the run with
+            what it has.
 
     Raises:
         ConfigError: the run's folder exists or cannot be made.
         HostDiskFull: the host's disk has no room for the journal or the files.
     """
     make_run_folder(order.folder)
-    with Journal(order.folder, listener) as journal:
-        journal.append("run_opened", **_opening(order))
+    with Journal(order.folder, _cancelling_once(listener) if listener else None) as journal:
         progress = _Progress(time.monotonic())
         try:
             with _typed(progress):
+                journal.append("run_opened", **_opening(order, journal.keep(order.prompts.as_yaml())))
                 _start_and_run(order, journal, progress)
         finally:
             # Whatever nobody foresaw goes on to the caller, and still leaves a closed journal and a result.
@@ -111,6 +116,22 @@ def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
             journal.sync()
             write_result(order.folder, result)
     return result
+
+
+def _cancelling_once(listener: Listener) -> Listener:
+    """What is left to do after a cancellation is done and told; it cannot be cancelled again."""
+    cancelled = False
+
+    def tell(event: Event) -> None:
+        nonlocal cancelled
+        try:
+            listener(event)
+        except RunCancelled:
+            if not cancelled:
+                cancelled = True
+                raise
+
+    return tell
 
 
 def make_run_folder(folder: Path) -> None:
@@ -160,7 +181,7 @@ def _typed(progress: _Progress) -> Iterator[None]:
     """Turn what stops the block into the run's outcome."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RunCancelled):
         progress.fail(Outcome.INTERRUPTED)
     except ModelError as error:
         progress.fail(Outcome.MODEL_FAILED, error.message, error.next_step)
@@ -175,7 +196,14 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
         )
         journal.append("standing_suites", tests={suite.name: len(suite.titles) for suite in suites})
         sandbox = start_sandbox(
-            order.config, order.checks, order.folder.name, order.image_id, journal, stack, suites
+            order.config,
+            order.checks,
+            order.folder.name,
+            order.image_id,
+            journal,
+            stack,
+            suites,
+            _starting_files(order, journal),
         )
         processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
         try:
@@ -195,6 +223,7 @@ def _run_machine(
 ) -> None:
     setting = _setting(order)
     protocol, *lower = map(action_protocol, order.profile.protocols)
+    floor = _floor(order, journal, workspace)
     conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
     match order.machine:
@@ -208,6 +237,7 @@ def _run_machine(
             unit = ControlUnit(
                 setting, conversation, protocol, workspace, journal, lower, weakened, ask_for_split
             )
+            unit.state = replace(unit.state, report=floor)
             _run_control_unit(unit, progress)
         case _:
             assert_never(order.machine)
@@ -231,6 +261,29 @@ def _budget(order: RunOrder) -> Budget:
     return Budget(order.config.budget, prices.cost if prices else None)
 
 
+def _starting_files(order: RunOrder, journal: Journal) -> Mapping[str, bytes]:
+    """The files that the store begins with, kept by their digests."""
+    if order.start is None:
+        return {}
+    journal.append(
+        "started_from",
+        folder=order.start.folder,
+        files={path: journal.keep(content) for path, content in order.start.files.items()},
+        left_out=[[one.path, one.reason] for one in order.start.left_out],
+    )
+    return order.start.files
+
+
+def _floor(order: RunOrder, journal: Journal, workspace: Workspace) -> Report | None:
+    """Judge what the run starts from; what passes there has to go on passing."""
+    if order.start is None:
+        return None
+    report = workspace.evaluator.evaluate(workspace.store.digest())
+    journal.append("floor", **journalled(report))
+    workspace.evaluator.hold(report)
+    return report
+
+
 def _setting(order: RunOrder) -> Setting:
     sampling = order.profile.sampling()
     if order.config.seed is not None:
@@ -252,6 +305,7 @@ def _setting(order: RunOrder) -> Setting:
         shows_own_files_again=bool({"replace", "patch"} & set(getattr(order.profile, "edits", ()))),
         candidates=order.profile.candidates,
         candidate_temperature=order.profile.candidate_temperature,
+        tested_steps=order.config.domain is Domain.CODEBASE,
     )
 
 
@@ -279,7 +333,7 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
         journal.append("acceptance", **journalled(progress.acceptance))
 
 
-def _opening(order: RunOrder) -> dict[str, object]:
+def _opening(order: RunOrder, prompts_digest: str) -> dict[str, object]:
     """What the run is made of, for the journal; no key is in it."""
     return {
         "lmac_version": __version__,
@@ -288,7 +342,7 @@ def _opening(order: RunOrder) -> dict[str, object]:
         "profile": order.profile.model_dump(mode="json"),
         "image_id": order.image_id,
         "checks": [described(check) for check in order.checks],
-        "prompts_digest": order.prompts.digest,
+        "prompts_digest": prompts_digest,
         "acceptance": sorted(order.acceptance or ()),
         "acceptance_form": order.acceptance_form.value,
         "machine": order.machine.value,
@@ -318,6 +372,8 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
         calls=conversation.budget.calls if conversation else 0,
         cost=order.profile.prices.cost(usage) if order.profile.prices else None,
         seconds=round(time.monotonic() - progress.started, 1),
+        started_from=order.start.folder if order.start else "",
+        left_out=tuple((one.path, one.reason) for one in order.start.left_out) if order.start else (),
         requirements=ledger(registry, progress.checks) if registry else (),
         assumed_tokens=conversation.budget.run.assumed_tokens if conversation else 0,
     )

@@ -28,6 +28,7 @@ from lmac_sandbox.errors import (
 from lmac_sandbox.inside.judged_form import JudgedForm
 from lmac_sandbox.inside.notices import Notice, NoticeKind
 from lmac_sandbox.inside.paths import BadPath, check_path
+from lmac_sandbox.inside.paths import fold as fold_path
 from lmac_sandbox.inside.store_digest import store_digest
 from lmac_sandbox.isolation import (
     Fault,
@@ -120,6 +121,7 @@ __all__ = [
     "expected_image_id",
     "fetch_wheel",
     "find_image",
+    "fold_path",
     "isolation_faults",
     "isolation_remarks",
     "load_image",

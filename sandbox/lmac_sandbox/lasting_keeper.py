@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from operator import methodcaller
 from types import TracebackType
 from typing import TypeVar
@@ -61,17 +61,21 @@ class LastingKeeper:
         Raises:
             EngineFailure: the second keeper is gone too, or the files were lost.
         """
+        return self.write_many({path: content})
+
+    def write_many(self, files: Mapping[str, bytes]) -> str:
+        """As `Keeper.write_many`; raises what `write` does."""
         with self._turn:
-            digest = self._changing(path, lambda keeper: keeper.write(path, content))
-            self._sha256[path] = hashlib.sha256(content).hexdigest()
+            digest = self._changing(files, lambda keeper: keeper.write_many(files))
+            self._sha256 |= {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
             if self._is_in_memory and not self._was_replaced:
-                self._contents[path] = content
+                self._contents |= files
             return digest
 
     def delete(self, path: str) -> str:
         """As `Keeper.delete`; raises what `write` does."""
         with self._turn:
-            digest = self._changing(path, lambda keeper: keeper.delete(path))
+            digest = self._changing((path,), lambda keeper: keeper.delete(path))
             self._sha256.pop(path, None)
             self._contents.pop(path, None)
             return digest
@@ -97,15 +101,15 @@ class LastingKeeper:
         """As `Keeper.overlay_digest`."""
         return self._carried_out(lambda keeper: keeper.overlay_digest(overlay))
 
-    def _changing(self, path: str, change: Callable[[Keeper], str]) -> str:
-        self._unsure.add(path)
+    def _changing(self, paths: Collection[str], change: Callable[[Keeper], str]) -> str:
+        self._unsure.update(paths)
         try:
             digest = self._carried_out(change)
         except StoreError:
             # Refused: nothing was changed.
-            self._unsure.discard(path)
+            self._unsure.difference_update(paths)
             raise
-        self._unsure.discard(path)
+        self._unsure.difference_update(paths)
         return digest
 
     def _carried_out(self, ask: Callable[[Keeper], T]) -> T:

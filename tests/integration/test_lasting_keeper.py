@@ -61,6 +61,20 @@ def kill(engine: Engine, owner: Owner) -> None:
         engine.remove_container(container_id)
 
 
+def test_files_that_were_written_together_outlive_their_keeper(
+    keeper: LastingKeeper, engine: Engine, owner: Owner
+) -> None:
+    more = {f"more/{number}.txt": b"%d" % number for number in range(30)}
+    digest = keeper.write_many(more)
+    kill(engine, owner)
+
+    assert dict(keeper.read_all()) == {**FILES, **more}
+    assert keeper.digest() == digest
+    with pytest.raises(PathRejected):
+        keeper.write_many({"good.txt": b"", "../bad.txt": b""})
+    assert keeper.digest() == digest
+
+
 def test_a_keeper_that_died_is_replaced_once_and_no_file_is_lost(
     keeper: LastingKeeper, engine: Engine, owner: Owner
 ) -> None:

@@ -13,7 +13,7 @@ from lmac.checks import CommandCheck, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.evaluation import Verdict
-from lmac.inputs import demand_language, load_checks
+from lmac.inputs import load_checks
 from lmac.shipped import shipped_folder
 from lmac_sandbox import Reuse
 
@@ -31,8 +31,8 @@ def planned(*sets: str, **config: Any) -> Any:
     return load_checks(RunConfig.model_validate({"checks": sets, **config}))
 
 
-def test_the_shipped_sets_are_python_javascript_and_text() -> None:
-    assert SHIPPED == ["javascript", "python", "text"]
+def test_the_shipped_sets_are_book_python_javascript_and_text() -> None:
+    assert SHIPPED == ["book", "javascript", "python", "text"]
     assert [planned(*names).image for names in (["javascript"], ["python"], ["python", "text"])] == [
         "node",
         "python",
@@ -63,15 +63,6 @@ def test_a_run_needs_a_check_that_has_to_pass(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"key `checks`: text: every check is `optional` \(text\)"):
         planned("text")
     assert planned("text", written(tmp_path, ENTRY)).image == "python"
-
-
-def test_a_run_is_not_judged_in_a_language_that_nobody_tells_the_model_to_write(tmp_path: Path) -> None:
-    own = written(tmp_path, ENTRY)
-    demand_language(RunConfig(checks=("python", "text", own)))
-    with pytest.raises(
-        ConfigError, match=r"set javascript judges javascript, and the domain 'codebase' .* python"
-    ):
-        demand_language(RunConfig(checks=("text", "javascript")))
 
 
 def test_rules_of_a_pytest_session_are_refused() -> None:
@@ -116,7 +107,9 @@ def test_what_may_execute_generated_code_comes_last(tmp_path: Path) -> None:
 
 
 def test_an_unknown_set_names_those_that_are_there() -> None:
-    with pytest.raises(ConfigError, match="'ruby': no such check set; shipped are javascript, python, text"):
+    with pytest.raises(
+        ConfigError, match="'ruby': no such check set; shipped are book, javascript, python, text"
+    ):
         planned("ruby")
 
 
@@ -233,5 +226,5 @@ def test_a_user_s_own_entry_becomes_a_check_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_default_run_judges_by_the_python_set() -> None:
-    assert RunConfig().checks == ("python",)
+    assert RunConfig().check_sets == ("python",)
     assert Verdict.NOT_APPLICABLE.value == "not applicable"

@@ -40,6 +40,8 @@ class CommandCheck:
     """Runs a command of the image or one of our programs, and reads its report."""
 
     definition: CheckDefinition
+    is_at_end: bool = False
+    """Whether the last instruction is judged: `rules.at_end` block then."""
 
     @property
     def name(self) -> str:
@@ -77,7 +79,8 @@ class CommandCheck:
         return self._judged(result, said)
 
     def _command(self) -> tuple[str, ...]:
-        rules = ",".join((*self.definition.rules.blocking, *self.definition.rules.advisory))
+        own = self.definition.rules
+        rules = ",".join((*own.blocking, *own.advisory, *own.at_end))
         return tuple(argument.replace(RULES_PLACE, rules) for argument in self.definition.command)
 
     def _own_job(self, program: str, order: Mapping[str, object] | None = None) -> Job:
@@ -154,8 +157,9 @@ class CommandCheck:
         """The longest rule that fits decides; of equal ones the blocking one."""
         by_prefix = self.definition.parser is ParserName.RUFF_JSON
         rules = self.definition.rules
-        blocking = _fit(one.rule, rules.blocking, by_prefix)
-        advisory = _fit(one.rule, rules.advisory, by_prefix)
+        late = ((), rules.at_end) if not self.is_at_end else (rules.at_end, ())
+        blocking = _fit(one.rule, (*rules.blocking, *late[0]), by_prefix)
+        advisory = _fit(one.rule, (*rules.advisory, *late[1]), by_prefix)
         if blocking or advisory:
             return blocking >= advisory
         return self.definition.severity is Severity.BLOCKING and not one.remark

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from lmac.floor import FLOOR
 from lmac_sandbox import Reuse
 
 RULES_PLACE = "{rules}"
@@ -93,6 +94,8 @@ class Rules(_Section):
     """What keeps an instruction open."""
     advisory: tuple[Rule, ...] = ()
     """What is counted only."""
+    at_end: tuple[Rule, ...] = ()
+    """What keeps the last instruction open, and is counted only before it."""
 
 
 class RequiredSections(_Section):
@@ -110,11 +113,30 @@ class Length(_Section):
     at_most: int | None = Field(default=None, ge=1)
 
 
+class BookOptions(_Section):
+    """Which files make up a book."""
+
+    outline: Pattern = "outline.md"
+    """Names every chapter's file."""
+    glossary: Pattern = "glossary.md"
+    names_heading: Text = "Names"
+    """Below it, each item of a list is a name."""
+    chapters: Pattern = "chapters/*.md"
+    words_at_least: int = Field(default=0, ge=0)
+    """Of each chapter."""
+    words_at_most: int | None = Field(default=None, ge=1)
+
+
 class TextOptions(_Section):
     """What `text` is told beside the files that it reads."""
 
     required_sections: tuple[RequiredSections, ...] = ()
     lengths: tuple[Length, ...] = ()
+    placeholders: bool = False
+    """Look for what stands in place of text."""
+    repetitions: bool = False
+    """Look for paragraphs and sentences that come again, in one file or in several."""
+    book: BookOptions | None = None
 
 
 class CheckDefinition(_Section):
@@ -154,7 +176,7 @@ class CheckDefinition(_Section):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.name == ACCEPTANCE:
+        if self.name in (ACCEPTANCE, FLOOR):
             raise ValueError(f"the name {self.name!r} is taken")
         if bool(self.command) == bool(self.program):
             raise ValueError("name either `command` or `program`")
@@ -204,7 +226,7 @@ class CheckDefinition(_Section):
             raise ValueError("`optional` needs `files`, and such a check cannot gate")
 
     def _demand_rules(self) -> None:
-        named = (*self.rules.blocking, *self.rules.advisory)
+        named = (*self.rules.blocking, *self.rules.advisory, *self.rules.at_end)
         if not named and any(RULES_PLACE in argument for argument in self.command):
             raise ValueError("the command wants {rules}, and there are none")
         if self.parser is ParserName.RUFF_JSON:
@@ -222,10 +244,14 @@ class CheckSet(_Section):
     checks: tuple[CheckDefinition, ...] = Field(min_length=1)
     language: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9+-]{0,39}$")
     """What the files have to be written in for these checks to pass; None: any."""
+    language_texts: dict[str, str] | None = None
+    """What the texts of a codebase say of the language, one of which LMAC has none of its own."""
 
     @model_validator(mode="after")
     def _has_single_names(self) -> Self:
         names = [check.name for check in self.checks]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"two checks are named {twice[0]!r}")
+        if self.language_texts is not None and self.language is None:
+            raise ValueError("`language_texts` need the `language` that they are of")
         return self

@@ -1,15 +1,18 @@
-"""Prompt texts: one YAML a domain, filled in strictly."""
+"""Prompt texts: one YAML a domain, one a language, and a user's own over them; filled in strictly."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import resources
 from string import Template
 
 import yaml
 
 from lmac.errors import ConfigError
+from lmac.yaml_source import YamlSource, parse_yaml
 
 PLACES = {
     "architect": frozenset[str](),
@@ -36,16 +39,21 @@ PLACES = {
     "progress_summary": frozenset({"number"}),
     "single": frozenset({"task"}),
 }
-"""Every text, and the names that it may and must use."""
+"""Every text, and the names that it must use."""
+
+LANGUAGE_PARTS = frozenset({"language", "checked_by", "tests", "tests_rule", "installed", "test_file_rule"})
+"""Names that the texts of a codebase may use beside: what the YAML of a language says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The texts of one domain."""
+    """The texts of one run."""
 
-    texts: dict[str, str]
-    digest: str
-    """sha256 of the YAML that they came from."""
+    texts: Mapping[str, str]
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Of the language; filled in beside the values."""
+    digest: str = ""
+    """The version of the texts: sha256 of `as_yaml`."""
 
     def render(self, text: str, **values: str | int) -> str:
         """Fill in one text; values are taken as they are and never filled in again.
@@ -55,41 +63,98 @@ class Prompts:
         """
         if values.keys() != PLACES[text]:
             raise KeyError(f"prompt {text!r} takes {sorted(PLACES[text])}, was given {sorted(values)}")
-        return Template(self.texts[text]).substitute(values)
+        return Template(self.texts[text]).substitute({**self.parts, **values})
+
+    def as_yaml(self) -> str:
+        """All texts and parts, in one form for the same ones."""
+        whole = {"texts": dict(self.texts), "language": dict(self.parts)}
+        return yaml.safe_dump(whole, allow_unicode=True, width=110)
 
 
-def shipped_prompts(domain: str) -> Prompts:
-    """The prompts of a domain that comes with LMAC.
-
-    Raises:
-        ConfigError: there is no such domain.
-    """
-    file = resources.files(__name__) / f"{domain}.yaml"
-    if not file.is_file():
-        raise ConfigError(f"there are no prompts for domain {domain!r}")
-    return parse_prompts(file.read_text("utf-8"), f"{domain}.yaml")
-
-
-def parse_prompts(text: str, source_name: str) -> Prompts:
-    """Read and check one YAML of prompts.
+@cache
+def shipped_prompts(domain: str = "codebase", language: str = "python") -> Prompts:
+    """The prompts of a domain that comes with LMAC, for a language that it has the texts of.
 
     Raises:
-        ConfigError: a text is missing, unknown, or uses other names than `PLACES` says.
+        ConfigError: there is no such domain or language.
     """
-    try:
-        texts = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source_name}: this is no YAML: {error}") from error
-    if not isinstance(texts, dict) or texts.keys() != PLACES.keys():
-        given = set(texts) if isinstance(texts, dict) else set()
-        wrong = sorted(map(str, given ^ PLACES.keys()))
-        raise ConfigError(f"{source_name}: these prompts are missing or unknown: {', '.join(wrong)}")
-    for name, names in PLACES.items():
-        if not Template(str(texts[name])).is_valid():
-            raise ConfigError(f"{source_name}: prompt {name!r} holds a $ that names nothing; write $$")
-        used = set(Template(str(texts[name])).get_identifiers())
-        if used != names:
-            raise ConfigError(f"{source_name}: prompt {name!r} uses {sorted(used)}, must use {sorted(names)}")
-    return Prompts(
-        {name: str(body) for name, body in texts.items()}, hashlib.sha256(text.encode()).hexdigest()
-    )
+    parts = shipped_language(language) if domain == "codebase" else {}
+    if parts is None:
+        raise ConfigError(f"there are no texts for the language {language!r}")
+    return make_prompts(domain, parts)
+
+
+def shipped_language(language: str) -> Mapping[str, str] | None:
+    """What the texts of a codebase say of a language; None of one that LMAC has no texts of."""
+    source = _shipped(f"languages/{language}.yaml")
+    return None if source is None else checked_parts(source.content, source.name)
+
+
+def checked_parts(parts: Mapping[str, object], where: str) -> Mapping[str, str]:
+    """The parts of a language, when they are whole.
+
+    Raises:
+        ConfigError: one is missing, unknown or no text.
+    """
+    if wrong := sorted(map(str, parts.keys() ^ LANGUAGE_PARTS)):
+        known = ", ".join(sorted(LANGUAGE_PARTS))
+        raise ConfigError(f"{where}: missing or unknown: {', '.join(wrong)}", f"give all of {known}")
+    if wrong := sorted(str(name) for name, part in parts.items() if not isinstance(part, str)):
+        raise ConfigError(f"{where}: `{wrong[0]}` is no text", "put it in quotes")
+    return {str(name): str(part) for name, part in parts.items()}
+
+
+def make_prompts(domain: str, parts: Mapping[str, str], own: YamlSource | None = None) -> Prompts:
+    """The texts of a domain, those of a user's file in place of them.
+
+    Args:
+        parts: Of the language; empty where the domain knows none.
+
+    Raises:
+        ConfigError: a text is missing, unknown, no text, or uses other names than `PLACES` says.
+    """
+    shipped = _shipped(f"{domain}.yaml")
+    if shipped is None and own is None:
+        raise ConfigError(f"there are no prompts for domain {domain!r}", "name a file of yours as `prompts`")
+    sources = [source for source in (shipped, own) if source is not None]
+    texts: dict[str, str] = {}
+    for source in sources:
+        texts |= _checked(source, frozenset(parts))
+    if missing := sorted(PLACES.keys() - texts.keys()):
+        raise ConfigError(
+            f"{sources[-1].name}: these prompts are missing: {', '.join(missing)}",
+            "the domain has none of its own: give all of those that prompts/codebase.yaml gives",
+        )
+    prompts = Prompts(texts, parts)
+    return replace(prompts, digest=hashlib.sha256(prompts.as_yaml().encode()).hexdigest())
+
+
+def _checked(source: YamlSource, parts: frozenset[str]) -> dict[str, str]:
+    if unknown := sorted(map(str, source.content.keys() - PLACES.keys())):
+        raise ConfigError(f"{source.place((unknown[0],))}: there is no such prompt", f"those are {_KNOWN}")
+    for name, body in source.content.items():
+        where = f"{source.place((name,))}: prompt {name!r}"
+        if not isinstance(body, str):
+            raise ConfigError(f"{where} is no text", "put it in quotes, or below `|-`")
+        if not Template(body).is_valid():
+            raise ConfigError(f"{where} holds a $ that names nothing; write $$")
+        used = set(Template(body).get_identifiers())
+        if missing := sorted(PLACES[name] - used):
+            raise ConfigError(f"{where} must use ${', $'.join(missing)}")
+        if unknown := sorted(used - PLACES[name] - parts):
+            allowed = sorted(PLACES[name] | parts)
+            raise ConfigError(f"{where} uses ${unknown[0]}, which nobody fills in", _may_use(allowed))
+    return dict(source.content)
+
+
+def _may_use(allowed: list[str]) -> str:
+    return f"it may use ${', $'.join(allowed)}" if allowed else "it may use no $name"
+
+
+def _shipped(path: str) -> YamlSource | None:
+    folder = resources.files(__name__)
+    file = folder.joinpath(*path.split("/"))
+    return parse_yaml(file.read_text("utf-8"), path) if file.is_file() else None
+
+
+_KNOWN = ", ".join(sorted(PLACES))

@@ -46,6 +46,10 @@ class RunResult:
     cost: float | None
     """By the profile's prices, in their currency; None when it names none."""
     seconds: float
+    started_from: str = ""
+    """The folder whose files the store began with; "" without one."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Path and reason of what of that folder did not enter the store."""
     requirements: tuple[LedgerEntry, ...] = ()
     """What became of each; results of earlier versions hold none."""
     assumed_tokens: int = 0

@@ -14,6 +14,7 @@ from lmac.wording import worded
 
 SLOW_SECONDS = 0.5
 SLOWEST = 3
+LEFT_OUT_SHOWN = 5
 SHOWN_BY = 3
 """Checks that a line of the ledger names."""
 
@@ -25,6 +26,8 @@ def render_summary(result: RunResult) -> str:
         *([("error", result.error)] if result.error else []),
         *([("next", result.next_step)] if result.next_step else []),
         ("instructions", f"{result.instructions_completed} of {result.instructions} completed"),
+        *([("started from", result.started_from)] if result.started_from else []),
+        *([("left out", _left_out(result))] if result.left_out else []),
         *([("requirements", _requirements(result.requirements))] if result.requirements else []),
         ("files", f"{result.files} with {result.lines} lines"),
         ("checks", _checks(result.checks)),
@@ -80,6 +83,13 @@ def _outcome(result: RunResult) -> str:
     if result.acceptance is not None and not result.acceptance.green:
         verdict = "not accepted"
     return f"{result.outcome.value}{', ' if verdict else ''}{verdict} (exit code {int(result.exit_code)})"
+
+
+def _left_out(result: RunResult) -> str:
+    """What of the folder did not enter the store, the first of it by name."""
+    shown = "\n".join(f"{path}: {reason}" for path, reason in result.left_out[:LEFT_OUT_SHOWN])
+    more = len(result.left_out) - LEFT_OUT_SHOWN
+    return f"{shown}\nand {more} more, all in report.json" if more > 0 else shown
 
 
 def _checks(report: Report | None) -> str:

@@ -1,4 +1,4 @@
-"""`run`: a Python program of the store, in a box."""
+"""`run`: a program of the store, in a box."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunProgram(Tool[RunArguments]):
     """Runs a program on a copy of the store; what it writes is gone afterwards."""
 
     name: ClassVar[str] = "run"
-    description: ClassVar[str] = "run a Python program and show its output"
+    description: ClassVar[str] = "run a program and show its output"
     positional: ClassVar[tuple[str, ...]] = ("path",)
     fenced_words: ClassVar[str] = "<path> <arguments>"
     rest: ClassVar[str | None] = "arguments"

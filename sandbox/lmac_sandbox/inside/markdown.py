@@ -37,6 +37,17 @@ class Document:
     open_fences: list[int] = field(default_factory=list)
     broken_tables: list[tuple[int, str]] = field(default_factory=list)
     words: int = 0
+    paragraphs: list[tuple[int, str]] = field(default_factory=list)
+    """First line and text of each, those of list items and quotes too."""
+    lines: list[str] = field(default_factory=list)
+
+    def lines_below(self, heading: str) -> list[str]:
+        """The lines of a section, up to the next heading of its level or above; all of a file without it."""
+        for number, one in enumerate(self.headings):
+            if one.text.casefold() == heading.casefold():
+                after = (other.line for other in self.headings[number + 1 :] if other.level <= one.level)
+                return self.lines[one.line : next(after, len(self.lines) + 1) - 1]
+        return self.lines
 
 
 @cache
@@ -50,7 +61,7 @@ def parse(text: str) -> Document:
     """Read one file. What a parser makes of broken Markdown is never an error, so that is looked for too."""
     lines = _without_front_matter(text.splitlines())
     tokens = _parser().parse("\n".join(lines))
-    document = Document()
+    document = Document(lines=lines)
     opened: list[tuple[int, str, int, int]] = []
     for index, token in enumerate(tokens):
         line = token.map[0] + 1 if token.map else 0
@@ -64,6 +75,7 @@ def parse(text: str) -> Document:
             case "inline":
                 _look_at_inline(document, token, line)
                 if tokens[index - 1].type == "paragraph_open":
+                    document.paragraphs.append((line, _prose(token)))
                     _look_for_table(document, token, line)
             case "html_block":
                 document.anchors.update(_HTML_ANCHOR.findall(token.content))
@@ -84,6 +96,13 @@ def _without_front_matter(lines: list[str]) -> list[str]:
 def _plain(inline: Any) -> str:
     children = inline.children or ()
     parts = (child.content for child in children if child.type in ("text", "code_inline", "image"))
+    return "".join(parts).strip()
+
+
+def _prose(inline: Any) -> str:
+    """As `_plain`, with a blank where a line ends."""
+    breaks = ("softbreak", "hardbreak")
+    parts = (" " if child.type in breaks else child.content for child in inline.children or ())
     return "".join(parts).strip()
 
 

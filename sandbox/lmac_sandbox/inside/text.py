@@ -1,6 +1,7 @@
-"""The text check: structure, links, required sections and length of Markdown files; answers in JSON.
+"""The text check: structure, links, sections, length and prose of Markdown files, and books; answers in JSON.
 
-The order is the first argument, as JSON: `files` (shell patterns), `required_sections`, `lengths`.
+The order is the first argument, as JSON: `files` (shell patterns), `required_sections`, `lengths`,
+`placeholders`, `repetitions`, `book`.
 The answer: `{"files": n, "faults": [{"path", "line", "rule", "text"}], "untold": {rule: count}}`.
 """
 
@@ -15,16 +16,15 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from .book import book_faults
 from .markdown import Document, Heading, parse
 from .patterns import fits, matching_files
+from .prose import Fault, placeholders, repetitions
 
 MOST_FAULTS = 50
 """Of one rule: a flood of one shall hide no other."""
 TEXT_CHARACTERS = 300
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
-
-Fault = tuple[str, int, str, str]
-"""Path, line, rule, text."""
 
 
 def main() -> None:
@@ -42,8 +42,14 @@ def main() -> None:
             faults.append((path, 1, "not-utf8", f"not UTF-8 at byte {error.start}"))
     for path, document in documents.items():
         faults += _structure(path, document)
-        faults += _links(path, documents, everything)
+        faults += _links(path, documents, everything, order.get("book"))
+        if order.get("placeholders"):
+            faults += placeholders(path, document)
     faults += _missing(order, documents)
+    if order.get("repetitions"):
+        faults += repetitions(documents)
+    if order.get("book"):
+        faults += book_faults(order["book"], documents)
     told, untold = _first_of_each_rule(sorted(set(faults)))
     answer = {"files": len(paths), "faults": [_told(fault) for fault in told], "untold": untold}
     sys.stdout.write(json.dumps(answer))
@@ -96,7 +102,9 @@ def _outline(path: str, headings: list[Heading]) -> Iterator[Fault]:
             yield path, heading.line, "empty-section", f"nothing below the heading {heading.text}"
 
 
-def _links(path: str, documents: dict[str, Document], everything: set[str]) -> Iterator[Fault]:
+def _links(
+    path: str, documents: dict[str, Document], everything: set[str], book: dict[str, Any] | None
+) -> Iterator[Fault]:
     folders = {folder for file in everything for folder in _folders(file)}
     for line, link in documents[path].links:
         if _SCHEME.match(link):
@@ -105,6 +113,9 @@ def _links(path: str, documents: dict[str, Document], everything: set[str]) -> I
         target = _resolved(path, unquote(place.partition("?")[0]))
         if target.startswith("../") or target == "..":
             yield path, line, "dead-link", f"{link} leaves the store"
+        elif book and target not in everything and fits(target, [book["chapters"]]):
+            # It may come yet; what the outline says of it is told there.
+            yield path, line, "missing-chapter", f"{target} is not written"
         elif target not in everything and target not in folders:
             yield path, line, "dead-link", f"{link}: there is no such file"
         elif anchor and target in documents and unquote(anchor) not in documents[target].anchors:
