@@ -11,7 +11,7 @@ from lmac.evaluation import Report, journalled
 from lmac.journal import Journal
 from lmac.messages import Action, Reply
 from lmac.observing import not_carried_out, observe
-from lmac.processor.actions import ActionProtocol
+from lmac.processor.actions import ActionProtocol, offered_edits
 from lmac.program import Instruction, Program
 from lmac.registry import InstructionRegistry
 from lmac.tools import FinishRequested, Toolbox, ToolResult, Workspace, instruction_toolbox
@@ -96,7 +96,7 @@ class _Loop:
         self._workspace = workspace
         self._journal = journal
         self._briefing = Briefing(setting, protocol, workspace.store)
-        self._toolbox: Toolbox = instruction_toolbox()
+        self._toolbox: Toolbox = instruction_toolbox(edits=offered_edits(setting.edits, protocol.name))
         # Its notices are those of the machine, which speak of one step.
         self._step = InstructionRegistry(Program((Instruction(setting.task.text),)))
         self.report: Report | None = None

@@ -87,6 +87,8 @@ def test_a_test_session_is_journalled_with_all_that_its_entry_says(tmp_path: Pat
         "name": "mine",
         "wall_seconds": 7,
         "gates": False,
+        "required": True,
+        "placeholders_block": True,
         "reuse": "single-use",
         "measures_coverage": False,
     }

@@ -110,7 +110,7 @@ def test_an_instruction_s_spent_budget_ends_the_instruction_and_the_run_s_ends_t
     of_instruction = replace(state, budget_scope=Scope.INSTRUCTION)
 
     assert decide(state, LIMITS) == Halt(Outcome.BUDGET_SPENT)
-    assert decide(of_instruction, LIMITS) == Advance(InstructionEnd.GIVEN_UP)
+    assert decide(of_instruction, LIMITS) == Advance(InstructionEnd.GIVEN_UP, "its calls are spent")
     stopping = replace(LIMITS, on_given_up=OnGivenUp.STOP)
     assert decide(of_instruction, stopping) == Halt(Outcome.INSTRUCTION_GIVEN_UP)
 

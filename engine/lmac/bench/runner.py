@@ -14,7 +14,7 @@ from lmac import __version__
 from lmac.bench.catalogue import Problem
 from lmac.bench.conditions import ResolvedCondition
 from lmac.bench.ledger import BenchResult, Key, Ledger
-from lmac.errors import ExitCode, LmacError
+from lmac.errors import SandboxFailure
 from lmac.messages import Usage
 from lmac.report.result import RunResult
 from lmac.run import RunOrder
@@ -27,10 +27,8 @@ _UNFINISHED = (Outcome.MODEL_FAILED, Outcome.SANDBOX_FAILED, Outcome.FAULT)
 """They tell of the server, the engine or LMAC, not of the condition."""
 
 
-class BenchStopped(LmacError):
+class BenchStopped(SandboxFailure):
     """Item after item did not come to its end."""
-
-    exit_code = ExitCode.SANDBOX
 
 
 class Unfinished(Exception):
