@@ -262,6 +262,7 @@ BLOCKING = {
     NoticeKind.TESTS_NOTHING,
     NoticeKind.REIMPLEMENTS,
     NoticeKind.PLACEHOLDER,
+    NoticeKind.HIDES_METHOD,
 }
 
 

@@ -484,6 +484,47 @@ def test_tests_may_hold_functions_that_do_nothing() -> None:
     assert said(test_m__py=tests, m__py="x = 1\n") == []
 
 
+HIDING = [
+    "self.users = {}",
+    "self.users: dict[str, int] = {}",
+    "self.users = defaultdict(list)",
+    "self.users = [name for name in names]",
+    "self.users = None",
+]
+FREE = [
+    "self._users = {}",
+    "self.users = users",
+    "self.users = lambda: []",
+    "self.users = Users()",
+    "other.users = {}",
+    "assert self.users == {}",
+]
+
+
+def class_with(line: str) -> str:
+    start = f"class Blog:\n    def __init__(self, users):\n        {line}\n"
+    return f"{start}    def users(self):\n        return 1\n"
+
+
+@pytest.mark.parametrize("line", HIDING)
+def test_plain_data_under_the_name_of_a_method_hides_it(line: str) -> None:
+    (notice,) = said(m__py=class_with(line))
+
+    assert (notice.kind, notice.line) == (NoticeKind.HIDES_METHOD, 3)
+    assert notice.text.startswith("self.users hides the method Blog.users")
+
+
+@pytest.mark.parametrize("line", FREE)
+def test_what_may_be_called_in_a_method_s_place_hides_nothing(line: str) -> None:
+    assert said(m__py=class_with(line)) == []
+
+
+def test_a_property_stores_what_it_likes() -> None:
+    source = class_with("self.users = {}").replace("    def users", "    @users.setter\n    def users")
+
+    assert said(m__py=source) == []
+
+
 CACHE = "class LRUCache:\n    def get(self): return 1\n"
 REACHING = [
     "from lru_cache import LRUCache\n",

@@ -88,6 +88,7 @@ def told_by_reading(result: JobResult, placeholders_block: bool = True) -> Itera
                 | NoticeKind.HIDDEN
                 | NoticeKind.TESTS_NOTHING
                 | NoticeKind.REIMPLEMENTS
+                | NoticeKind.HIDES_METHOD
             ):
                 blocking = True
             case NoticeKind.PLACEHOLDER:

@@ -14,6 +14,10 @@ READ_BYTES = 256 * 2**10
 """Of one file of code; a larger one is not looked at, for a parser takes hundreds of times as much memory."""
 _HINTS = (b"pass", b"...", b"NotImplementedError", b'"""', b"'''")
 """One of them stands in every file with a placeholder; most files hold none."""
+_STORED = re.compile(rb"self\.(\w{1,100})(?:\s{0,9}:[^=\n]{0,100})?\s{0,9}=(?!=)")
+_DEFINED = re.compile(rb"def\s{1,9}(\w{1,100})")
+_CONTAINERS = frozenset({"dict", "list", "set", "tuple", "defaultdict", "OrderedDict", "Counter", "deque"})
+_PLAIN = ast.Dict | ast.List | ast.Set | ast.Tuple | ast.Constant | ast.DictComp | ast.ListComp | ast.SetComp
 _TODO = re.compile(r"\b(?:TODO|FIXME)\b")
 _OPEN_BASES = frozenset({"Protocol", "ABC", "ABCMeta"})
 _MAY_DO_NOTHING = frozenset({"__init__", "__exit__", "__aexit__", "__del__", "__post_init__"})
@@ -45,6 +49,45 @@ def placeholders(path: str, tree: ast.Module) -> Iterator[Notice]:
             continue
         if what := _placeholder(node, overrides=owner is not None and bool(owner.bases)):
             yield Notice(NoticeKind.PLACEHOLDER, path, node.lineno, f"{node.name} is not written: {what}")
+
+
+def may_hide_method(source: bytes) -> bool:
+    """Whether it is worth a parser's time."""
+    return len(source) <= READ_BYTES and not set(_STORED.findall(source)).isdisjoint(_DEFINED.findall(source))
+
+
+def hidden_methods(path: str, tree: ast.Module) -> Iterator[Notice]:
+    """Attributes of plain data under the name of a method of the same class, which nobody can call then."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        methods = {one.name for one in node.body if isinstance(one, Function) and not one.decorator_list}
+        for stored, value in (pair for one in node.body for pair in _stored(one)):
+            if stored.attr in methods and _is_plain_data(value):
+                text = (
+                    f"self.{stored.attr} hides the method {node.name}.{stored.attr}, so that it cannot be "
+                    f"called: give the attribute another name, such as self._{stored.attr}"
+                )
+                yield Notice(NoticeKind.HIDES_METHOD, path, stored.lineno, text)
+
+
+def _stored(method: ast.stmt) -> Iterator[tuple[ast.Attribute, ast.expr]]:
+    """What a method assigns to attributes of `self`."""
+    if not isinstance(method, Function):
+        return
+    for node in ast.walk(method):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Attribute) and last_name(target.value) == "self":
+                yield target, node.value
+
+
+def _is_plain_data(value: ast.expr) -> bool:
+    """Whether it is a literal or a container: nothing that could be called in the method's place."""
+    if isinstance(value, ast.Call):
+        return last_name(value.func) in _CONTAINERS
+    return isinstance(value, _PLAIN)
 
 
 def _is_open(node: ast.ClassDef, derived_from: set[str]) -> bool:

@@ -8,6 +8,7 @@ leaves            a call that ends the process                                a 
 tests_nothing     a test file that reaches no module of the files               a fault
 reimplements      what a test file defines in place of what it is to test     a fault
 placeholder       a function of the code that is not written yet              a fault, or as configured
+hides_method      an attribute of plain data with the name of a method        a fault
 no_effect         configuration, start-up files, reports: nothing reads them  a remark
 shadows           a module named as one that Python or pytest brings along    a remark
 switched_off      test functions that pytest is told not to run               a remark
@@ -39,6 +40,7 @@ class NoticeKind(StrEnum):
     TESTS_NOTHING = "tests_nothing"
     REIMPLEMENTS = "reimplements"
     PLACEHOLDER = "placeholder"
+    HIDES_METHOD = "hides_method"
     NO_EFFECT = "no_effect"
     SHADOWS = "shadows"
     SWITCHED_OFF = "switched_off"

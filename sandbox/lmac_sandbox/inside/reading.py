@@ -18,7 +18,9 @@ from .bystanders import read_names
 from .events import ID_CHARACTERS, cut_text, is_text
 from .evidence import (
     READ_BYTES,
+    hidden_methods,
     is_code,
+    may_hide_method,
     may_hold_placeholder,
     module_names,
     never_imports,
@@ -112,8 +114,10 @@ def _of_evidence(
         if subject and own_names(tree) and (built := _parsed_code(sources[subject])):
             yield from reimplemented(path, tree, subject, own_names(built))
     for path in code:
-        if may_hold_placeholder(sources[path]) and (built := _parsed_code(sources[path])):
+        held = may_hold_placeholder(sources[path])
+        if (held or may_hide_method(sources[path])) and (built := _parsed_code(sources[path])):
             yield from placeholders(path, built)
+            yield from hidden_methods(path, built)
 
 
 def _parsed_code(source: bytes) -> ast.Module | None:
