@@ -208,19 +208,9 @@ def start_processor(
                 on_retry=retried,
             )
         )
-    if profile.embedded is None or weights is None:
-        raise WeightsError(f"weights of {profile.name}: the run was ordered without them", "run `lmac setup`")
+    server = embedded_server(profile, weights, folder)
     journal.append("server_starting", model=profile.name)
-    server = stack.enter_context(
-        EmbeddedServer(
-            weights,
-            model=profile.name,
-            context_tokens=profile.window_tokens,
-            log_path=folder / SERVER_LOG_NAME,
-            threads=profile.embedded.threads,
-            prompt_cache_bytes=profile.embedded.prompt_cache_bytes,
-        )
-    )
+    stack.enter_context(server)
     return stack.enter_context(
         OpenAIProcessor(
             base_url=server.base_url,
@@ -229,6 +219,27 @@ def start_processor(
             call_seconds=profile.call_seconds,
             on_retry=retried,
         )
+    )
+
+
+def embedded_server(profile: ModelProfile, weights: Path | None, folder: Path) -> EmbeddedServer:
+    """The server of an embedded model, not started.
+
+    Args:
+        folder: Gets the server's log.
+
+    Raises:
+        WeightsError: the profile has no weights, or none were found.
+    """
+    if profile.embedded is None or weights is None:
+        raise WeightsError(f"weights of {profile.name}: the run was ordered without them", "run `lmac setup`")
+    return EmbeddedServer(
+        weights,
+        model=profile.name,
+        context_tokens=profile.window_tokens,
+        log_path=folder / SERVER_LOG_NAME,
+        threads=profile.embedded.threads,
+        prompt_cache_bytes=profile.embedded.prompt_cache_bytes,
     )
 
 

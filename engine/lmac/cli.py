@@ -156,14 +156,41 @@ def setup(config_path: Path | None, overrides: tuple[str, ...]) -> int:
 
 @cli.command()
 @config_options
+@click.option(
+    "--model", "ask_model", is_flag=True, help="Ask the model's server what it honours: a few calls."
+)
+@click.option(
+    "--write",
+    "write_to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --model: write a model profile (YAML) that fits what was found; no file is overwritten.",
+)
 @json_option
-def doctor(config_path: Path | None, overrides: tuple[str, ...], as_json: bool) -> int:
+def doctor(
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    ask_model: bool,
+    write_to: Path | None,
+    as_json: bool,
+) -> int:
     """Check engine, image, model and disk; each fault comes with its fix.
 
+    With --model, and instead: what the model's server honours (tool calls, JSON schema, stop, seed, usage,
+    cached tokens, context, temperature, the reply limit's name), in at most 18 short calls.
+
     \b
-    Example:
+    Examples:
       lmac doctor -c my-config.yaml
+      lmac doctor --model -k model=local-server
+      lmac doctor --model -k model=my-server.yaml --write found.yaml
     """
+    if ask_model:
+        from lmac.commands.model_doctor import examine_model
+
+        return examine_model(config_path, overrides, write_to, as_json, os.environ)
+    if write_to is not None:
+        raise click.UsageError("--write goes with --model")
     from lmac.commands.doctor import examine
 
     return examine(config_path, overrides, as_json, os.environ)
