@@ -146,12 +146,13 @@ def test_a_name_that_is_taken_and_not_kept_gives_way_to_the_other() -> None:
 
 
 def test_a_model_that_takes_one_temperature_only_gets_it_in_its_profile() -> None:
-    profile = profile_of(temperature=0.3)
+    profile = profile_of(temperature=0.3, candidates=3)
     result, _ = probed(replace(ALL, temperatures=(1.0,)), profile)
 
     assert found(result, Trait.TEMPERATURE).verdict is REFUSED
     assert found(result, Trait.TEMPERATURE).contradicts
-    assert fitting_profile(profile, result, "x").temperature == 1.0
+    fitting = fitting_profile(profile, result, "x")
+    assert (fitting.temperature, fitting.candidate_temperature) == (1.0, 1.0)
 
 
 def test_a_reasoning_model_of_today_is_met_in_few_calls() -> None:

@@ -41,7 +41,7 @@ def fitting_profile(profile: ModelProfile, probed: Probed, name: str) -> ModelPr
         plain["seed"] = profile.seed if profile.seed is not None else FIRST_SEED
     manner = probed.manner
     if manner is not None and manner.temperature == 1.0:
-        plain["temperature"] = 1.0
+        plain |= {"temperature": 1.0, "candidate_temperature": 1.0}
     if manner is not None and manner.thinking_tokens:
         plain["summary_tokens"] = max(profile.summary_tokens, REASONING_SUMMARY_TOKENS)
     if manner is not None and profile.server is not None:

@@ -244,7 +244,8 @@ class _Probe:
             return Finding(trait, Verdict.HONOURED, f"{asked:g} is taken", "any `temperature` may stand")
         words = next((said for of, said in refusals if of.temperature == asked), "")
         said = f"{asked:g} is refused, 1 is taken: {words}"
-        wrong = self._profile.temperature != 1.0
+        warmer = self._profile.candidate_temperature if self._profile.candidates > 1 else 1.0
+        wrong = (self._profile.temperature, warmer) != (1.0, 1.0)
         return Finding(trait, Verdict.REFUSED, said, "temperature: 1.0", contradicts=wrong)
 
     # Traits, one by one.
