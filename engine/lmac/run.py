@@ -235,9 +235,8 @@ def _run_machine(
             progress.outcome, progress.checks = told
         case MachineKind.CONTROL_UNIT:
             unit = ControlUnit(
-                setting, conversation, protocol, workspace, journal, lower, weakened, ask_for_split
+                setting, conversation, protocol, workspace, journal, lower, weakened, ask_for_split, floor
             )
-            unit.state = replace(unit.state, report=floor)
             _run_control_unit(unit, progress)
         case _:
             assert_never(order.machine)

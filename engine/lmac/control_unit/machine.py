@@ -1,0 +1,139 @@
+"""What every decision is carried out upon: the state, and all that changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lmac.briefing import Briefing, Setting
+from lmac.budget import Scope
+from lmac.control_unit.equipment import Equipment, equipment
+from lmac.conversation import Conversation
+from lmac.evaluation import Report
+from lmac.guard import RegressionGuard
+from lmac.journal import Journal
+from lmac.messages import Sampling
+from lmac.processor.actions import ActionProtocol
+from lmac.program import ProgramForm
+from lmac.registry import InstructionRegistry
+from lmac.revision import Split
+from lmac.standing_tests import StandingTests, Weakened
+from lmac.stuck import WARMTH_STEP
+from lmac.tools import Toolbox, Workspace
+from lmac.transitions import MachineLimits, MachineState
+
+ATTEMPT_WARMTH = 0.2
+"""Added to the temperature for every attempt at an instruction that failed."""
+
+Splitter = Callable[[Briefing, Conversation, InstructionRegistry, Sampling], Split | None]
+"""Divides the current instruction into smaller ones; None when it cannot."""
+
+
+class Machine:
+    """The one thing in the control unit that changes; its arguments are those of `ControlUnit`."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        conversation: Conversation,
+        protocol: ActionProtocol,
+        workspace: Workspace,
+        journal: Journal,
+        lower: Sequence[ActionProtocol] = (),
+        weakened: Weakened | None = None,
+        split: Splitter | None = None,
+        floor: Report | None = None,
+    ) -> None:
+        self.conversation = conversation
+        self.workspace = workspace
+        self.journal = journal
+        self.lower = list(lower)
+        """Forms of actions that are left to step down to."""
+        self.split = split
+        self.guard = RegressionGuard(workspace.store)
+        self.standing_tests = StandingTests(weakened)
+        self.equipment: Equipment
+        self.equip(setting, protocol)
+        self.offered: Toolbox = self.equipment.toolbox
+        """What the model may do in the open window."""
+        self.chosen: Report | None = None
+        """On the candidate that was taken, until its files stand in the store."""
+        digest = workspace.store.digest()
+        self.state = MachineState(store_digest=digest, opening_digest=digest, report=floor)
+        self.state = replace(self.state, can_step_down=self.can_step_down)
+
+    def equip(self, setting: Setting, protocol: ActionProtocol) -> None:
+        """Take this form of actions."""
+        self.equipment = equipment(
+            setting, protocol, self.conversation, self.workspace, self.journal, self.sampling
+        )
+
+    @property
+    def limits(self) -> MachineLimits:
+        return self.equipment.setting.limits
+
+    @property
+    def briefing(self) -> Briefing:
+        return self.equipment.briefing
+
+    @property
+    def registry(self) -> InstructionRegistry:
+        assert self.state.registry is not None, "decide() asks for a program before anything else"
+        return self.state.registry
+
+    @property
+    def is_last(self) -> bool:
+        """Whether all that the task asks for has to be there."""
+        return self.registry.counter + 1 >= len(self.registry.program.instructions)
+
+    @property
+    def report_at_hand(self) -> Report | None:
+        """The report on the store as it stands; one on older files is none."""
+        report = self.state.report
+        return report if report is not None and report.store_digest == self.state.store_digest else None
+
+    @property
+    def can_step_down(self) -> bool:
+        """A program can always be asked for as a numbered list."""
+        asks_for_program = self.state.registry is None
+        numbered = self.equipment.setting.program_form is ProgramForm.NUMBERED
+        return bool(self.lower) or (asks_for_program and not numbered)
+
+    @property
+    def may_split(self) -> bool:
+        """A machine without a program has none to revise."""
+        revisable = self.limits.program_tries > 0 and self.registry.revisions < self.limits.revisions
+        return self.split is not None and revisable
+
+    def missing_files(self) -> tuple[str, ...]:
+        """Files that the current instruction names and the store does not hold."""
+        return self.workspace.store.missing(self.registry.current.files)
+
+    def leave(self, registry: InstructionRegistry) -> None:
+        """Close the window; the registry says what comes next."""
+        state = self.state
+        self.state = replace(
+            state,
+            registry=registry,
+            window_open=False,
+            window_overflows=False,
+            finish_requested=False,
+            unchanged_finish_refused=False,
+            budget_spent=None if state.budget_scope is Scope.INSTRUCTION else state.budget_spent,
+            weakened=(),
+        )
+
+    def sampling(self, attempt: int | None = None) -> Sampling:
+        """Each attempt is warmer and has a seed of its own: the same words would end the same way.
+
+        Within an attempt the temperature rises while turns bring nothing new, up to 1.0, and goes back.
+        Source: L2MAC, appendix.
+        """
+        sampling = self.equipment.setting.sampling
+        number = self.registry.attempts if attempt is None else attempt
+        warmth = ATTEMPT_WARMTH * number + WARMTH_STEP * self.state.watch.heat
+        return replace(
+            sampling,
+            temperature=max(sampling.temperature, min(round(sampling.temperature + warmth, 3), 1.0)),
+            seed=None if sampling.seed is None else sampling.seed + number,
+        )
