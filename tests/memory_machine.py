@@ -20,7 +20,7 @@ from lmac.budget import Budget, BudgetLimits
 from lmac.checks import Check
 from lmac.control_unit import ControlUnit, Splitter
 from lmac.conversation import Conversation
-from lmac.evaluation import CheckResult, Finding, JudgedTest, Verdict
+from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Verdict
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -134,6 +134,7 @@ class ReadingCheck:
             failed_count=len(failed),
             counts_tests=True,
             tests=tests,
+            promised=tuple(PromisedTest(test, 1) for test in found),
         )
 
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lmac.evaluation import Report
 
-Weakened = Callable[[Report, Report], tuple[str, ...]]
-"""Ids of tests that the second report no longer has as the first one had them: gone, skipped or weaker."""
+
+class WeakenedTest(NamedTuple):
+    """A test that is not what it was."""
+
+    id: str
+    how: str
+    """Such as "was deleted"."""
+
+
+Weakened = Callable[[Report, Report], tuple[WeakenedTest, ...]]
+"""Tests that the second report no longer has as the first one had them: gone, skipped or weaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,12 @@ class StandingTests:
         return replace(self, retired=self.retired | {test})
 
     def unjustified(self, report: Report) -> tuple[str, ...]:
-        """Tests that are missed in this report, and nobody said why."""
+        """Tests that are missed in this report, each with how, and nobody said why."""
         if self.weakened is None or self.closed_on is None:
             return ()
-        return tuple(test for test in self.weakened(self.closed_on, report) if test not in self.retired)
+        missed = self.weakened(self.closed_on, report)
+        return tuple(f"{test.id} {test.how}" for test in missed if not self._is_retired(test.id))
+
+    def _is_retired(self, test: str) -> bool:
+        """Whether the test, or the function of which it is one set of parameters, was given up."""
+        return test in self.retired or test.partition("[")[0] in self.retired

@@ -13,7 +13,7 @@ from lmac.briefing import Briefing
 from lmac.budget import BudgetLimits
 from lmac.conversation import Conversation
 from lmac.errors import ModelSilent
-from lmac.evaluation import Report
+from lmac.evidence import weakened
 from lmac.journal import Event, read_journal
 from lmac.messages import Finish, Reply, Request, Sampling, Usage
 from lmac.processor import Processor
@@ -266,20 +266,13 @@ def test_without_an_evaluator_the_models_word_closes_and_one_report_gives_the_ou
 # Evidence
 
 
-def _gone(before: Report, after: Report) -> tuple[str, ...]:
-    def names(report: Report) -> set[str]:
-        return {test.id for result in report.results for test in result.tests}
-
-    return tuple(sorted(names(before) - names(after)))
-
-
 def test_an_instruction_does_not_close_over_a_deleted_test_until_somebody_says_why(
     journal: UnsyncedJournal, tmp_path: Path
 ) -> None:
     shortened = wrote(b="B = 1\n", test_b="def test_d(): ...\n", test_a="def test_a(): ...\n")
     retired = says("RETIRE test_a.py::test_b it tested what the task does not ask for\n\nDONE")
     script = says(TWO_STEPS), GREEN, DONE, SUMMARY, shortened, DONE, retired
-    made = scripted(journal, *script, weakened=_gone)
+    made = scripted(journal, *script, weakened=weakened)
 
     assert made.unit.run() is Outcome.COMPLETED
     refusals = [event.data for event in events(tmp_path, "decision") if event.data["what"] == "RefuseFinish"]

@@ -6,6 +6,7 @@ from job_results import finished, job_result, of_test
 from lmac.checks import TestCheck
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 from lmac.evidence import weakened
+from lmac.standing_tests import StandingTests
 from lmac_sandbox import Ending, Notice, NoticeKind, Reading
 
 
@@ -34,15 +35,47 @@ def test_a_test_that_is_gone_or_says_less_is_named() -> None:
     after = report({"t.py::a": "passed"}, {"t.py::a": 1})
 
     assert weakened(BEFORE, after) == (
-        "t.py::a states less: 1 assertions, it had 2",
-        "t.py::b was deleted",
+        ("t.py::a", "states less: 1 assertions, it had 2"),
+        ("t.py::b", "was deleted"),
     )
+
+
+def test_a_test_in_another_file_that_states_as_much_was_moved_and_a_weaker_one_was_not() -> None:
+    moved = report({}, {"tests/t.py::a": 2, "tests/t.py::b": 0})
+
+    assert weakened(BEFORE, moved) == (("t.py::b", "was deleted"),)
+
+
+def test_one_test_takes_the_place_of_one_that_was_moved_and_not_of_two() -> None:
+    before = report({}, {"t.py::a": 1, "u.py::a": 1})
+
+    assert weakened(before, report({}, {"v.py::a": 1})) == (("u.py::a", "was deleted"),)
+
+
+def test_a_test_that_was_moved_and_is_skipped_there_is_named() -> None:
+    after = report({"u.py::b[1]": "skipped"}, {"t.py::a": 2, "u.py::b": 1})
+
+    assert weakened(BEFORE, after) == (("u.py::b[1]", "is skipped now"),)
+
+
+def test_a_renamed_test_counts_as_deleted() -> None:
+    renamed = report({}, {"t.py::a": 2, "t.py::bb": 1})
+
+    assert weakened(BEFORE, renamed) == (("t.py::b", "was deleted"),)
+
+
+def test_retiring_a_test_covers_all_its_parameters_and_no_other_test() -> None:
+    after = report({"t.py::b[1]": "skipped"}, {"t.py::b": 1})
+    standing = StandingTests(weakened, BEFORE).retire("t.py::b")
+
+    assert standing.unjustified(after) == ("t.py::a was deleted",)
+    assert standing.retire("t.py::a").unjustified(after) == ()
 
 
 def test_a_test_that_is_skipped_now_is_named_and_one_that_was_is_not() -> None:
     after = report({"t.py::a": "passed", "t.py::b[1]": "skipped"}, {"t.py::a": 2, "t.py::b": 1})
 
-    assert weakened(BEFORE, after) == ("t.py::b[1] is skipped now",)
+    assert weakened(BEFORE, after) == (("t.py::b[1]", "is skipped now"),)
     assert weakened(after, after) == ()
 
 

@@ -109,7 +109,8 @@ def _take(machine: Machine, reply: Reply, parsed: Parsed) -> None:
 def _retire(machine: Machine, retired: RetiredTest) -> None:
     machine.journal.append("test_retired", test=retired.test, reason=retired.reason)
     machine.standing_tests = machine.standing_tests.retire(retired.test)
-    left = tuple(test for test in machine.state.weakened if test != retired.test)
+    report = machine.state.report
+    left = machine.standing_tests.unjustified(report) if report is not None else ()
     machine.state = replace(machine.state, weakened=left)
 
 
