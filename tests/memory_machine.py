@@ -1,23 +1,23 @@
 """A whole machine without a container engine: a store in memory, and boxes that judge by reading.
 
 A test file's tests are its `def test_...` lines. They fail while any other file holds the word BUG, and none
-runs while a file holds the word BROKEN.
+runs while a file holds the word BROKEN. A suite of the user's holds one test, of a.py.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from job_results import job_result
+from job_results import collected, finished, job_result, of_test
 from lmac.briefing import Setting
 from lmac.budget import Budget, BudgetLimits
-from lmac.checks import Check
+from lmac.checks import NOT_THERE, Check, StandingSuite
 from lmac.control_unit import ControlUnit, Splitter
 from lmac.conversation import Conversation
 from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Verdict
@@ -58,12 +58,14 @@ class MemoryBox:
         return Snapshot(digest, len(self.files), store_digest(self.files) if overlay else None)
 
     def place(self, files: Mapping[str, bytes], into: Literal["subject", "suite", "judge"]) -> None:
-        """Suites of the user's are not judged here."""
+        """The suite's one test is known."""
 
     def run(self, job: Job) -> JobResult:
         texts = {path: content.decode("utf-8", "replace") for path, content in self.files.items()}
         if job.program:
             return job_result("no program of ours runs in memory")
+        if job.judged_form:
+            return _told_by_the_suite(texts)
         match job.argv[0]:
             case "gate":
                 return job_result(json.dumps([path for path, text in texts.items() if "BROKEN" in text]))
@@ -80,6 +82,18 @@ def _outcomes(texts: Mapping[str, str]) -> dict[str, bool]:
     works = not any("BUG" in text for path, text in texts.items() if not _is_test(path))
     tests = {path: text for path, text in texts.items() if _is_test(path)}
     return {f"{path}::{name}": works for path, text in tests.items() for name in _TEST.findall(text)}
+
+
+def _told_by_the_suite(texts: Mapping[str, str]) -> JobResult:
+    text = ""
+    if "a.py" not in texts:
+        text = f"{NOT_THERE}there is no module a"
+    elif "BUG" in texts["a.py"] or "BROKEN" in texts["a.py"]:
+        text = "a(1) gave 3, the task says 2"
+    test = of_test("test_suite.py::test_a", "failed" if text else "passed", text)
+    answered = {"kind": "answered", "comparisons": 0}
+    events = (collected("test_suite.py::test_a"), test, answered, finished(1 if text else 0))
+    return job_result(exit_code=1 if text else 0, events=events)
 
 
 def _is_test(path: str) -> bool:
@@ -180,13 +194,15 @@ def memory_machine(
     disturb: Callable[[], None] = lambda: None,
     weakened: Weakened | None = None,
     split: Splitter | None = None,
+    lower: Sequence[ActionProtocol] = (),
+    suites: tuple[StandingSuite, ...] = (),
     **setting: Any,
 ) -> MemoryMachine:
     """A machine before its first call."""
     keeper = MemoryKeeper()
     boxes = MemoryBoxes(keeper, disturb)
     store = FileStore(keeper)
-    evaluator = Evaluator(boxes, CHECKS, overlay_digest=store.overlay_digest, most_at_once=2)
+    evaluator = Evaluator(boxes, CHECKS, suites=suites, overlay_digest=store.overlay_digest, most_at_once=2)
     workspace = Workspace(store, evaluator, StoreMap(evaluator, store))
     spoken = protocol or FencedProtocol()
     plain = Setting(
@@ -200,7 +216,7 @@ def memory_machine(
     )
     made = replace(plain, **setting)
     conversation = Conversation(processor, spoken, journal, Budget(budget or BudgetLimits()))
-    unit = ControlUnit(made, conversation, spoken, workspace, journal, weakened=weakened, split=split)
+    unit = ControlUnit(made, conversation, spoken, workspace, journal, lower, weakened, split)
     return MemoryMachine(unit, made, conversation, spoken, workspace, keeper, boxes)
 
 

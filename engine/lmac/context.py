@@ -244,6 +244,12 @@ class ContextWindow:
             return self, 0
         return window, cut
 
+    def without_oldest(self, meter: TokenMeter) -> ContextWindow:
+        """Without its first turn, of which there must be one."""
+        oldest, *turns = self.turns
+        counted = self._counted_without(_freed(oldest, None, meter), 1)
+        return replace(self, turns=tuple(turns), counted=counted, known_size=None)
+
     def shortened(self, meter: TokenMeter) -> ContextWindow:
         """Cut, as far as must be, for the next reply to fit: observations, then the oldest turns.
 

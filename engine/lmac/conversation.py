@@ -153,7 +153,7 @@ class Conversation:
     def forget_oldest(self) -> None:
         """Leave out the oldest turns, as many as must go for the next request to fit."""
         while self._window.turns and self.overflows():
-            self._window = replace(self._window, turns=self._window.turns[1:], known_size=None)
+            self._window = self._window.without_oldest(self.meter)
 
     def summarize(self, question: str, sampling: Sampling) -> str:
         """Ask for a text about this conversation, leaving out its oldest turns if they do not fit.

@@ -229,3 +229,13 @@ def test_a_refused_request_makes_the_meter_more_careful_down_to_a_floor() -> Non
 def test_what_no_tokenizer_makes_short_weighs_more() -> None:
     assert size_of([Message(Role.USER, "0" * 90)]).weight > size_of([Message(Role.USER, "o" * 90)]).weight
     assert size_of([Message(Role.USER, "ж" * 90)]).weight > size_of([Message(Role.USER, "o" * 180)]).weight
+
+
+def test_without_its_oldest_turn_a_window_does_not_take_the_next_one_for_counted() -> None:
+    short, long = native_turn(1, ["short"]), native_turn(2, ["a long text, line by line\n" * 300])
+    counted = window(9000, (short,)).counted_as(200)
+    shorter = counted.append(long).without_oldest(METER)
+
+    assert shorter.turns == (long,)
+    assert shorter.tokens(METER) > METER.tokens(long.size)
+    assert shorter.tokens(METER) <= counted.append(long).tokens(METER)
