@@ -184,7 +184,14 @@ def _ran_tests(report: Report) -> bool:
 
 
 def _outcome(report: Report) -> tuple[int, frozenset[str]]:
-    """How many tests passed, and which did not: the same tests ran everywhere."""
+    """How many tests passed, and what did not: the same tests, in the same files, were to run everywhere."""
     results = [result for result in report.results if result.counts_tests]
-    failing = (test.id for result in results for test in result.tests if test.outcome != "passed")
+    failing = {test.id for result in results for test in result.tests if test.outcome != "passed"}
+    # Files of which this candidate lacks what they import.
+    failing |= {
+        finding.where
+        for result in results
+        for finding in result.findings
+        if finding.blocking and is_test_file(finding.where.partition(":")[0])
+    }
     return sum(result.passed_count for result in results), frozenset(failing)
