@@ -245,7 +245,7 @@ def _run_machine(
 def _run_control_unit(unit: ControlUnit, progress: _Progress) -> None:
     try:
         progress.outcome = unit.run()
-    except (KeyboardInterrupt, ModelError):
+    except (KeyboardInterrupt, RunCancelled, ModelError):
         # The store still stands: what goes out is the best of it.
         unit.deliver_best()
         raise
