@@ -98,7 +98,7 @@ def test_an_interrupted_run_leaves_its_best_files(
 
 def panel(order: RunOrder) -> dict[str, Any]:
     """What the journal says of the one choice among candidates."""
-    (chosen,) = [event.data for event in events(order.folder, "candidates")]
+    (chosen,) = [dict(event.data) for event in events(order.folder, "candidates")]
     return chosen
 
 
