@@ -108,7 +108,7 @@ def random_run(seed: int, folder: Path) -> RandomRun:
     dice = random.Random(seed)
     rung = dice.randrange(len(LADDER))
     protocol, lower = LADDER[rung], dice.choice((LADDER[rung + 1 :], ()))
-    context_tokens = dice.choice((1500, 3000, 8000, 16_000))
+    context_tokens = dice.choice((1500, 3000, 8000, 8000, 16_000))
     nature = Nature(
         sound=dice.choice((0.0, 0.3, 0.8, 0.97)),
         slips=dice.choice((0.0, 0.3)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from lmac.briefing import Setting
@@ -15,7 +16,7 @@ from lmac.messages import Reply, Sampling
 from lmac.processor.actions import ActionProtocol, Parsed
 from lmac.ranking import STANDING, rank
 from lmac.tools import Toolbox, Workspace
-from lmac_sandbox import Overlay
+from lmac_sandbox import Overlay, StoreError
 
 WRITING = frozenset({"write", "edit", "patch", "delete"})
 """Actions that change files and nothing else; whatever else a reply asks for waits until it was chosen."""
@@ -128,7 +129,9 @@ def choose(candidates: Sequence[Candidate], reports: Sequence[Report], judge: Ju
     )
     crossed = [] if decided else crossed_overlays(candidates, reports)
     if crossed:
-        scores = agreement(judge(crossed))
+        # Together the tests of all may be more than the store takes; then each one's own report decides.
+        with suppress(StoreError):
+            scores = agreement(judge(crossed))
     best = min(range(len(candidates)), key=lambda n: (not reports[n].green, -scores[n], ranks[n], n))
     return Choice(best, tuple(scores))
 

@@ -71,8 +71,10 @@ class Judged:
 def _failures(result: CheckResult) -> int:
     if result.verdict in (Verdict.PASSED, Verdict.NOT_APPLICABLE):
         return 0
-    blocking = sum(finding.blocking for finding in result.findings)
-    return max(result.failed_count if result.counts_tests else blocking, 1)
+    if not result.counts_tests:
+        return max(sum(finding.blocking for finding in result.findings), 1)
+    # A file that cannot be imported is one fault, and all its tests are lost.
+    return max(result.failed_count, len(result.promised) - result.passed_count, 1)
 
 
 def _named_faults(report: Report) -> Iterator[str]:

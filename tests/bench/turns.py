@@ -98,7 +98,7 @@ class _Evaluator:
     def run_tool(self, *_: object) -> JobResult:
         raise BoxBroken("no box maps this store")
 
-    def evaluate(self, store_digest: str) -> Report:
+    def evaluate(self, store_digest: str, *, whole: bool) -> Report:
         number = int(store_digest)
         failed = Finding(f"tests/test_a.py::test_{number}", f"assert {number} == {number + 1}\n" * 40)
         return Report(store_digest, (CheckResult("tests", Verdict.FAILED, Ending.EXITED, (failed,)),))

@@ -231,6 +231,17 @@ def test_candidates_are_asked_for_only_as_far_as_the_budget_goes(journal: Unsync
     assert made.conversation.budget.calls == 4
 
 
+def test_a_candidate_that_the_store_does_not_take_is_judged_by_what_it_takes(
+    journal: UnsyncedJournal, tmp_path: Path
+) -> None:
+    clashing = says("FILE: a.py\n```\nA = 1  # BUG\n```\n\nFILE: a.py/b.py\n```\nB = 1\n```")
+    made = scripted(journal, says(ONE_STEP), clashing, GREEN, DONE, candidates=2)
+
+    assert made.unit.run() is Outcome.COMPLETED
+    assert events(tmp_path, "candidates")[0].data["green"] == [False, True]
+    assert made.keeper.files["a.py"] == b"A = 1\n"
+
+
 def test_a_reply_that_only_reads_is_no_candidate(journal: UnsyncedJournal, tmp_path: Path) -> None:
     made = scripted(journal, says(ONE_STEP), says("LIST"), GREEN, DONE, candidates=2)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lmac.candidates import Candidate, agreement, choose, crossed_overlays, is_test_file, set_apart
-from lmac.evaluation import CheckResult, Finding, JudgedTest, Report, Verdict
+from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Report, Verdict
 from lmac.messages import Finish, Reply
 from lmac.processor.actions import Parsed
 from lmac.ranking import Judged, faults, rank
-from lmac_sandbox import Ending, Overlay
+from lmac_sandbox import Ending, Overlay, StoreFull
 
 GATE = CheckResult("syntax", Verdict.PASSED, Ending.EXITED)
 CLOSED = CheckResult("syntax", Verdict.FAILED, Ending.EXITED, (Finding("a.py", "no"),))
@@ -54,6 +56,14 @@ def test_a_report_without_tests_ranks_behind_one_whose_tests_fail() -> None:
     without = on(GATE, CheckResult("tests", Verdict.NOTHING_TO_JUDGE, Ending.EXITED))
 
     assert rank(on(GATE, session(0, "a", "b"))) < rank(without)
+
+
+def test_tests_that_cannot_be_imported_weigh_as_much_as_if_each_failed() -> None:
+    promised = tuple(PromisedTest(f"test_a.py::{name}", 1) for name in "abcde")
+    two_fail = replace(session(3, "test_a.py::a", "test_a.py::b"), promised=promised)
+    lost = replace(session(0), verdict=Verdict.FAILED, failed_count=1, promised=promised)
+
+    assert rank(on(GATE, two_fail)) < rank(on(GATE, lost))
 
 
 def test_new_tests_that_fail_break_nothing_and_old_ones_that_no_longer_pass_do() -> None:
@@ -115,6 +125,23 @@ def test_the_score_is_those_who_pass_the_same_tests_times_the_tests() -> None:
     reports = [on(session(5, "x")), on(session(4, "y", "z")), on(session(4, "y", "z")), on(CLOSED)]
 
     assert agreement(reports) == [5, 8, 8, 0]
+
+
+def test_two_that_cannot_import_different_tests_do_not_agree() -> None:
+    def without(path: str) -> Report:
+        lost = Finding(path, "cannot be collected")
+        return on(replace(session(3), verdict=Verdict.FAILED, findings=(lost,)))
+
+    files = [without(f"test_a__{number}.py") for number in (1, 2, 2)]
+
+    assert agreement(files) == [3, 6, 6]
+
+
+def test_tests_of_all_that_the_store_does_not_take_decide_nothing() -> None:
+    def full(overlays: object) -> tuple[Report, ...]:
+        raise StoreFull("a limit of the store would be passed")
+
+    assert choose(THREE, OWN, full).index == 0
 
 
 def test_candidates_that_agree_beat_the_one_with_the_better_report_of_its_own() -> None:

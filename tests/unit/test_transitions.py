@@ -438,11 +438,11 @@ def most_decisions(limits: MachineLimits) -> int:
     """The longest run that the limits allow.
 
     A turn is at most a call, three actions, one evaluation and one refusal; a window opens, goes back to its
-    best files and closes. Each instruction may be split once more than it has windows.
+    best files and closes. Each split makes one instruction more, and what was tried before it comes on top.
     """
     window = 3 + limits.turns * 6
     bootstrap = limits.requirement_tries + limits.program_tries + limits.reflections
-    return bootstrap + 3 + (3 + MOST_SPLITS) * (limits.attempts * window + 1)
+    return bootstrap + 3 + (3 + 2 * MOST_SPLITS) * (limits.attempts * window + 1)
 
 
 @settings(max_examples=200, deadline=None)
