@@ -228,7 +228,7 @@ def random_run(seed: int, folder: Path, wrapped: Wrapped = lambda model: model) 
             program_form=ProgramForm.TOOL if isinstance(protocol, NativeProtocol) else ProgramForm.NUMBERED,
             disturb=_failing_boxes(dice),
             split=dice.choice((None, ask_for_split)),
-            weakened=(lambda *_: ("test_a.py::test_a",)) if dice.random() < 0.1 else None,
+            weakened=(lambda *_: {"test_a.py::test_a": "was deleted"}) if dice.random() < 0.1 else None,
             context_tokens=dice.choice((1500, 3000, 8000)),
             candidates=candidates,
         )

@@ -336,8 +336,9 @@ class ControlUnit:
     def _retire(self, retired: RetiredTest) -> None:
         self._journal.append("test_retired", test=retired.test, reason=retired.reason)
         self._standing_tests = self._standing_tests.retire(retired.test)
-        left = tuple(test for test in self.state.weakened if test != retired.test)
-        self.state = replace(self.state, weakened=left)
+        if self.state.weakened and self.state.report is not None:
+            left = self._standing_tests.unjustified(self.state.report)
+            self.state = replace(self.state, weakened=left)
 
     def _observe(self, action: Action | None, result: ToolResult, call_id: str | None) -> None:
         observe(action, result, call_id, self._workspace.store, self._journal, self._conversation)

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lmac.evaluation import CheckResult, Report
 
 SKIPPED = frozenset({"skipped", "xfailed"})
 
 
-def weakened(before: Report, after: Report) -> tuple[str, ...]:
-    """Tests that are gone, skipped or expected to fail now, or that state less; each with why.
+def weakened(before: Report, after: Report) -> Mapping[str, str]:
+    """Tests that are gone, skipped or expected to fail now, or that state less: by id, what became of each.
 
     By the reading of the files, so a test that cannot be collected for a while is not among them. A test that
     was moved or renamed is named as deleted: whoever did so can say it.
     """
-    return tuple(
-        said
+    return {
+        test: said
         for result in before.results
         if (now := after.result(result.check)) is not None
-        for said in _weakened(result, now)
-    )
+        for test, said in _weakened(result, now)
+    }
 
 
-def _weakened(before: CheckResult, after: CheckResult) -> Iterator[str]:
+def _weakened(before: CheckResult, after: CheckResult) -> Iterator[tuple[str, str]]:
     now = {test.id: test.assertions for test in after.promised}
     if not now and not after.tests and after.findings:
         # Nothing could be read: that is a fault of its own, and says nothing of the tests.
         return
     for test in before.promised:
         if test.id not in now:
-            yield f"{test.id} was deleted"
+            yield test.id, "was deleted"
         elif now[test.id] < test.assertions:
-            yield f"{test.id} states less: {now[test.id]} assertions, it had {test.assertions}"
+            yield test.id, f"states less: {now[test.id]} assertions, it had {test.assertions}"
     had = {test.id for test in before.tests if test.outcome in SKIPPED}
     for judged in after.tests:
         if judged.outcome in SKIPPED and judged.id not in had and _is_known(judged.id, before):
-            yield f"{judged.id} is {judged.outcome} now"
+            yield judged.id, f"is {judged.outcome} now"
 
 
 def _is_known(identity: str, before: CheckResult) -> bool:

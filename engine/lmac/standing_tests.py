@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from lmac.evaluation import Report
 
-Weakened = Callable[[Report, Report], tuple[str, ...]]
-"""Ids of tests that the second report no longer has as the first one had them: gone, skipped or weaker."""
+Weakened = Callable[[Report, Report], Mapping[str, str]]
+"""By id: tests that the second report no longer has as the first one had them, and what became of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,12 @@ class StandingTests:
         return replace(self, retired=self.retired | {test})
 
     def unjustified(self, report: Report) -> tuple[str, ...]:
-        """Tests that are missed in this report, and nobody said why."""
+        """Tests that are missed in this report, and nobody said why; each with what became of it."""
         if self.weakened is None or self.closed_on is None:
             return ()
-        return tuple(test for test in self.weakened(self.closed_on, report) if test not in self.retired)
+        missed = self.weakened(self.closed_on, report)
+        return tuple(f"{test} {said}" for test, said in missed.items() if not self._is_retired(test))
+
+    def _is_retired(self, test: str) -> bool:
+        """Itself, or the function whose parameters make it."""
+        return not self.retired.isdisjoint((test, test.partition("[")[0]))

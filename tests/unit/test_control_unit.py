@@ -266,11 +266,11 @@ def test_without_an_evaluator_the_models_word_closes_and_one_report_gives_the_ou
 # Evidence
 
 
-def _gone(before: Report, after: Report) -> tuple[str, ...]:
+def _gone(before: Report, after: Report) -> dict[str, str]:
     def names(report: Report) -> set[str]:
         return {test.id for result in report.results for test in result.tests}
 
-    return tuple(sorted(names(before) - names(after)))
+    return dict.fromkeys(sorted(names(before) - names(after)), "was deleted")
 
 
 def test_an_instruction_does_not_close_over_a_deleted_test_until_somebody_says_why(
@@ -284,7 +284,7 @@ def test_an_instruction_does_not_close_over_a_deleted_test_until_somebody_says_w
     assert made.unit.run() is Outcome.COMPLETED
     refusals = [event.data for event in events(tmp_path, "decision") if event.data["what"] == "RefuseFinish"]
     assert len(refusals) == 1
-    assert "test_a.py::test_b" in refusals[0]["reason"]
+    assert "test_a.py::test_b was deleted" in refusals[0]["reason"]
     told = events(tmp_path, "test_retired")[0].data
     assert told == {"test": "test_a.py::test_b", "reason": "it tested what the task does not ask for"}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from job_results import finished, job_result, of_test
 from lmac.checks import TestCheck
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 from lmac.evidence import weakened
+from lmac.standing_tests import StandingTests
 from lmac_sandbox import Ending, Notice, NoticeKind, Reading
 
 
@@ -21,36 +24,54 @@ BEFORE = report({"t.py::a": "passed", "t.py::b[1]": "passed"}, {"t.py::a": 2, "t
 
 
 def test_the_same_tests_are_as_strong_as_before() -> None:
-    assert weakened(BEFORE, BEFORE) == ()
+    assert weakened(BEFORE, BEFORE) == {}
 
 
 def test_more_tests_and_more_assertions_weaken_nothing() -> None:
     more = report({}, {"t.py::a": 3, "t.py::b": 1, "t.py::c": 0})
 
-    assert weakened(BEFORE, more) == ()
+    assert weakened(BEFORE, more) == {}
 
 
 def test_a_test_that_is_gone_or_says_less_is_named() -> None:
     after = report({"t.py::a": "passed"}, {"t.py::a": 1})
 
-    assert weakened(BEFORE, after) == (
-        "t.py::a states less: 1 assertions, it had 2",
-        "t.py::b was deleted",
-    )
+    assert weakened(BEFORE, after) == {
+        "t.py::a": "states less: 1 assertions, it had 2",
+        "t.py::b": "was deleted",
+    }
 
 
 def test_a_test_that_is_skipped_now_is_named_and_one_that_was_is_not() -> None:
     after = report({"t.py::a": "passed", "t.py::b[1]": "skipped"}, {"t.py::a": 2, "t.py::b": 1})
 
-    assert weakened(BEFORE, after) == ("t.py::b[1] is skipped now",)
-    assert weakened(after, after) == ()
+    assert weakened(BEFORE, after) == {"t.py::b[1]": "is skipped now"}
+    assert weakened(after, after) == {}
+
+
+@pytest.mark.parametrize(
+    ("after", "retired"),
+    [
+        (report({}, {"t.py::a": 2}), "t.py::b"),
+        (report({}, {"t.py::a": 1, "t.py::b": 1}), "t.py::a"),
+        (report({"t.py::b[1]": "skipped"}, {"t.py::a": 2, "t.py::b": 1}), "t.py::b"),
+        (report({"t.py::b[1]": "skipped"}, {"t.py::a": 2, "t.py::b": 1}), "t.py::b[1]"),
+    ],
+    ids=["deleted", "states less", "skipped, by its function", "skipped"],
+)
+def test_a_test_that_was_retired_is_missed_no_more(after: Report, retired: str) -> None:
+    standing = StandingTests(weakened).closed(BEFORE)
+
+    assert len(standing.unjustified(after)) == 1
+    assert standing.unjustified(after)[0].startswith(retired)
+    assert standing.retire(retired).unjustified(after) == ()
 
 
 def test_files_that_could_not_be_read_for_a_while_are_a_fault_of_their_own() -> None:
     broken = CheckResult("tests", Verdict.BROKEN_OFF, Ending.TIMED_OUT, (Finding("", "timed out"),))
 
-    assert weakened(BEFORE, Report("d", (broken,))) == ()
-    assert weakened(BEFORE, Report("d", ())) == ()
+    assert weakened(BEFORE, Report("d", (broken,))) == {}
+    assert weakened(BEFORE, Report("d", ())) == {}
 
 
 def test_placeholders_block_unless_the_config_says_otherwise() -> None:
