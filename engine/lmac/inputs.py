@@ -55,6 +55,17 @@ def read_text(path: Path, what: str) -> str:
         ) from error
     except OSError as error:
         raise ConfigError(f"{what} {path}: {error.strerror}", "check the path") from error
+    except ValueError as error:
+        raise ConfigError(f"{what} {str(path)!r}: {error}", "check the path") from error
+
+
+def given_task(task: Task) -> TaskInput:
+    """A task that a program gives, judged as one that is read.
+
+    Raises:
+        ConfigError: it is empty or too long, or no text.
+    """
+    return TaskInput(_task(task.text, task.name, task.name))
 
 
 def load_task(argument: str) -> TaskInput:
@@ -327,5 +338,11 @@ def _task(text: str, name: str, argument: str) -> Task:
         raise ConfigError(f"task {argument!r}: it is empty", "write what shall be built")
     if len(text) > TASK_CHARACTERS:
         raise ConfigError(f"task {name}: {len(text):,} characters; at most {TASK_CHARACTERS:,}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"task {name}: not Unicode (character {error.start})", "give it in UTF-8"
+        ) from error
     short = re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-")
     return Task(text.strip(), short or "task")

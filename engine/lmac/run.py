@@ -38,6 +38,7 @@ from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
 from lmac.processor import Processor
+from lmac.processor.actions import EditForm
 from lmac.program import Program, Task
 from lmac.prompts import Prompts, shipped_prompts
 from lmac.registry import InstructionRegistry
@@ -302,7 +303,7 @@ def _setting(order: RunOrder) -> Setting:
         program=order.program,
         map_characters=order.config.map_characters,
         # Whoever changes pieces of a file must see it.
-        shows_own_files_again=bool({"replace", "patch"} & set(getattr(order.profile, "edits", ()))),
+        shows_own_files_again=not {EditForm.REPLACE, EditForm.PATCH}.isdisjoint(order.profile.edits),
         candidates=order.profile.candidates,
         candidate_temperature=order.profile.candidate_temperature,
         tested_steps=order.config.domain is Domain.CODEBASE,
