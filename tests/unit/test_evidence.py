@@ -6,7 +6,7 @@ import pytest
 
 from job_results import finished, job_result, of_test
 from lmac.checks import TestCheck
-from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evaluation import MOST_PROMISED, CheckResult, Finding, Report, Verdict
 from lmac.evidence import weakened
 from lmac.standing_tests import StandingTests
 from lmac_sandbox import Ending, Notice, NoticeKind, Reading
@@ -47,6 +47,14 @@ def test_a_test_that_is_skipped_now_is_named_and_one_that_was_is_not() -> None:
 
     assert weakened(BEFORE, after) == {"t.py::b[1]": "is skipped now"}
     assert weakened(after, after) == {}
+
+
+def test_a_test_that_a_full_report_has_no_room_for_is_not_gone() -> None:
+    many = {f"t{number:04}.py::a": 1 for number in range(MOST_PROMISED)}
+    before = report({}, {"t0000.py::b": 1} | many)
+
+    assert weakened(before, report({}, {"t0000.py::b": 1, "new.py::a": 1} | many)) == {}
+    assert weakened(before, report({}, {"new.py::a": 1} | many)) == {"t0000.py::b": "was deleted"}
 
 
 @pytest.mark.parametrize(
