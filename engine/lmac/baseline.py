@@ -142,7 +142,7 @@ class _Loop:
         for action in parsed.actions:
             result = self._toolbox.carry_out(action, self._workspace) if going_on else not_carried_out(action)
             self._observe(action, result, action.call_id)
-            going_on = going_on and result.ok
+            going_on = going_on and (result.ok or not result.stops)
             finished = finished or isinstance(result.effect, FinishRequested)
         return finished
 

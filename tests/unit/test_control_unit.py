@@ -323,6 +323,15 @@ def test_the_loop_does_not_take_done_for_green(journal: UnsyncedJournal) -> None
     assert made.conversation.budget.calls == 2
 
 
+def test_the_loop_goes_on_after_a_file_that_is_as_it_was_as_the_machine_does(
+    journal: UnsyncedJournal,
+) -> None:
+    outcome, made = looped(journal, RED, wrote(test_a=TWO_TESTS, a="A = 1\n"), DONE)
+
+    assert outcome is Outcome.COMPLETED
+    assert made.conversation.budget.calls == 3
+
+
 def test_the_loop_stops_at_its_budget(journal: UnsyncedJournal) -> None:
     assert looped(journal, RED, RED, budget=BudgetLimits(calls=1))[0] is Outcome.BUDGET_SPENT
 
