@@ -75,6 +75,8 @@ class Briefing:
         Args:
             report: On the store as it stands; told when it is red.
         """
+        anew = bool(registry.attempts) and not self.setting.shows_own_files_again
+        has_own = len(self.store.missing(registry.current.files)) < len(registry.current.files)
         user = self._render(
             "opening",
             task=self.setting.task.text,
@@ -83,10 +85,9 @@ class Briefing:
             files=self._files(registry),
             number=registry.number,
             instruction=render_instruction(registry, self.setting.task.text),
-            how_to_write=self.protocol.how_to_write,
+            how_to_write=self.protocol.how_to_write if anew or not has_own else self._how_to_change,
         )
         if report is not None and not report.green:
-            anew = registry.attempts and not self.setting.shows_own_files_again
             text = "again" if anew else "red"
             user = f"{user}\n\n{self._red(text, report, self.setting.report_characters // 2)}"
         return self._window(self._render("programmer", manual=self.protocol.manual(forms)), user, forms)

@@ -461,6 +461,20 @@ def test_corrections_are_asked_for_in_the_form_that_is_offered(
     assert asked in still_red
 
 
+def test_a_step_whose_files_are_there_already_is_not_asked_to_write_them_whole(
+    journal: UnsyncedJournal,
+) -> None:
+    program = f"{ONE_STEP}\n2. Add B to a.py. (files: a.py)"
+    more = wrote(a="A = 1\nB = 2\n")
+    processor = RecordedProcessor([says(program), GREEN, DONE, SUMMARY, more, DONE])
+    outcome = memory_machine(processor, journal).unit.run()
+    first, second = (processor.requests[number].messages[1].text for number in (1, 4))
+
+    assert outcome is Outcome.COMPLETED
+    assert first.rstrip().endswith("then its content in a fenced block.")
+    assert second.rstrip().endswith("a new file, or one of which most changes, is written whole.")
+
+
 def test_long_replacements_stand_beside_the_journal(journal: UnsyncedJournal, tmp_path: Path) -> None:
     old, new = "A = 1  # BUG\n", "A = 1\n" + "# a remark\n" * 100
     edit = says(f"FILE: a.py\n```\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n```")
