@@ -11,12 +11,12 @@ from lmac.briefing import Briefing, Setting
 from lmac.budget import Scope
 from lmac.candidates import Panel
 from lmac.conversation import BudgetRefused, Conversation
-from lmac.errors import ContextOverflow, FormRefused
+from lmac.errors import ContextOverflow, FormRefused, ModelError
 from lmac.evaluation import Report, journalled
 from lmac.guard import RegressionGuard
 from lmac.journal import Journal
 from lmac.ledger import LedgerEntry, in_short, ledger
-from lmac.messages import Action, Reply, Sampling
+from lmac.messages import Action, Finish, Reply, Sampling
 from lmac.observing import not_carried_out, observe
 from lmac.outline import render_program
 from lmac.processor.actions import ActionProtocol, Parsed, ProtocolName, offered_edits
@@ -213,7 +213,7 @@ class ControlUnit:
                 # The report at hand says what an earlier instruction owed.
                 self._evaluate()
             self._begin_instruction(missing)
-        tools = with_justifications(self._toolbox) if self._standing_tests.stands else self._toolbox
+        tools = with_justifications(self._toolbox) if self._may_retire else self._toolbox
         self._forms = tools.forms()
         self._offered = tools
         self._conversation.open(self._briefing.instruction_window(registry, self._forms, self.report_at_hand))
@@ -249,19 +249,27 @@ class ControlUnit:
         revisable = limits.program_tries > 0 and self._registry.revisions < limits.revisions
         return self._split is not None and revisable
 
+    @property
+    def _may_retire(self) -> bool:
+        """From the first step on where others follow, so that all windows begin with the same words."""
+        return self._standing_tests.stands or (
+            self._standing_tests.weakened is not None and len(self._registry.program.instructions) > 1
+        )
+
     # Turns
 
     def _ask(self) -> None:
         reply = self._reply()
         if reply is not None:
-            self._take_reply(reply, self._protocol.parse(reply, self._forms))
+            whole = self._with_rest(reply)
+            self._take_reply(whole, self._protocol.parse(whole, self._forms))
 
     def _sample(self) -> None:
         """One reply; if it writes and is not green, the best of several."""
         reply = self._reply()
         if reply is None:
             return
-        taken = self._panel.candidate(reply, self._offered)
+        taken = self._panel.candidate(self._with_rest(reply), self._offered)
         if taken.overlay:
             taken, self._chosen = self._panel.best_of(taken, self._offered, self._sampling(), self._is_last)
             self.state = replace(self.state, first_write=False)
@@ -278,6 +286,19 @@ class ControlUnit:
         except ContextOverflow:
             self.state = replace(self.state, window_overflows=True)
             return None
+
+    def _with_rest(self, reply: Reply) -> Reply:
+        """The reply; if it was cut within a file, with the rest that one more turn brings."""
+        cut = reply.finish is Finish.LENGTH and self._protocol.parse(reply, self._forms).cut is not None
+        if not cut or self.state.turns >= self._setting.limits.turns:
+            return reply
+        try:
+            whole = self._conversation.go_on(self._sampling())
+        except (BudgetRefused, ModelError):
+            # What came whole is carried out before the same stands in the way of the next call.
+            return reply
+        self.state = replace(self.state, turns=self.state.turns + 1)
+        return whole or reply
 
     def _temper(self) -> None:
         watch = self.state.watch
@@ -344,7 +365,7 @@ class ControlUnit:
         observe(action, result, call_id, self._workspace.store, self._journal, self._conversation)
 
     def _evaluate(self) -> None:
-        report = self._report()
+        before, report = self.state.report, self._report()
         self._journal.append("report", **journalled(report))
         self.state = replace(self.state, report=report, evaluation_requested=False)
         if not self.state.window_open:
@@ -362,7 +383,7 @@ class ControlUnit:
             watch=self.state.watch.judged((*faults(report), *missing), report.store_digest),
         )
         if not (report.green and self.state.finish_requested):
-            self._conversation.notice(self._briefing.verdict(self._registry, report))
+            self._conversation.notice(self._briefing.verdict(self._registry, report, before))
 
     def _report(self) -> Report:
         """On the store as it stands; a chosen candidate was judged already."""
@@ -389,11 +410,10 @@ class ControlUnit:
 
     @property
     def _can_step_down(self) -> bool:
-        """A program can always be asked for as a numbered list."""
-        asks_for_program = self.state.registry is None
-        return bool(self._lower) or (
-            asks_for_program and self._setting.program_form is not ProgramForm.NUMBERED
-        )
+        """A program can always be asked for as a numbered list, and a list in no simpler form."""
+        if self.state.registry is not None:
+            return bool(self._lower)
+        return self._setting.program_form is not ProgramForm.NUMBERED
 
     def _step_down(self, reason: str) -> None:
         """Take the next form, and put a fresh window in it before whatever is under way."""

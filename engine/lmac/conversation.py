@@ -20,6 +20,7 @@ from lmac.journal import Journal
 from lmac.messages import Finish, Message, Observation, Reply, Request, Role, Sampling, Usage, sound_text
 from lmac.processor import Processor
 from lmac.processor.actions import ActionProtocol
+from lmac.processor.continuation import how_to_go_on, joined
 from lmac.request_log import RequestLog
 
 LEAST_WINDOW_TOKENS = 256
@@ -150,6 +151,33 @@ class Conversation:
         self._reply = reply
         self._observations.clear()
 
+    def go_on(self, sampling: Sampling) -> Reply | None:
+        """One more call for the rest of a file within which the last reply was cut: the whole reply.
+
+        The conversation goes on with that; with the cut one, and None, when the rest does not fit to it.
+
+        Raises:
+            BudgetRefused: a limit of the budget stands in the way.
+            ContextOverflow: the window has no room for the rest.
+            ModelError: no usable reply came.
+        """
+        cut = self._reply
+        question = how_to_go_on(cut.text) if cut is not None else None
+        if cut is None or question is None:
+            return None
+
+        def window() -> ContextWindow:
+            return self._window.append(self._turn(cut, question)).shortened(self.meter)
+
+        rest = self._call_fitting(window, sampling, "rest")[1]
+        text = joined(cut.text, rest.text)
+        self._journal.append("continued", joined=text is not None, finish=rest.finish.value)
+        if text is None:
+            return None
+        usage = replace(cut.usage, reply_tokens=cut.usage.reply_tokens + rest.usage.reply_tokens)
+        self._reply = replace(cut, text=text, finish=rest.finish, usage=usage)
+        return self._reply
+
     def forget_oldest(self) -> None:
         """Leave out the oldest turns, as many as must go for the next request to fit."""
         while self._window.turns and self.overflows():
@@ -213,6 +241,9 @@ class Conversation:
 
     def _turn(self, reply: Reply, notice: str) -> Turn:
         spoken = self._protocol.spoken(reply)
+        if not self._window.tools:
+            # A call that nobody offered: a request without tools may hold none.
+            spoken = replace(spoken, calls=())
         text = sound_text(spoken.text)
         if not text.strip() and not spoken.calls:
             text = EMPTY_REPLY

@@ -223,7 +223,8 @@ def _run_machine(
     order: RunOrder, journal: Journal, processor: Processor, workspace: Workspace, progress: _Progress
 ) -> None:
     setting = _setting(order)
-    protocol, *lower = map(action_protocol, order.profile.protocols)
+    profile = order.profile
+    protocol, *lower = (action_protocol(name, profile.user_after_tools) for name in profile.protocols)
     floor = _floor(order, journal, workspace)
     conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
