@@ -336,7 +336,7 @@ class ControlUnit:
     def _retire(self, retired: RetiredTest) -> None:
         self._journal.append("test_retired", test=retired.test, reason=retired.reason)
         self._standing_tests = self._standing_tests.retire(retired.test)
-        left = tuple(test for test in self.state.weakened if test != retired.test)
+        left = tuple(test for test in self.state.weakened if not self._standing_tests.is_justified(test))
         self.state = replace(self.state, weakened=left)
 
     def _observe(self, action: Action | None, result: ToolResult, call_id: str | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from lmac.evaluation import Report
 
 Weakened = Callable[[Report, Report], tuple[str, ...]]
-"""Ids of tests that the second report no longer has as the first one had them: gone, skipped or weaker."""
+"""Tests that the second report no longer has as the first one had them: the id of each, then what is missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,13 @@ class StandingTests:
         """Without this test, whose reason stands in the journal."""
         return replace(self, retired=self.retired | {test})
 
+    def is_justified(self, missed: str) -> bool:
+        """Whether somebody said why: what is missed of a test is told after its id, or its parameters."""
+        return any(missed == test or missed.startswith((f"{test} ", f"{test}[")) for test in self.retired)
+
     def unjustified(self, report: Report) -> tuple[str, ...]:
         """Tests that are missed in this report, and nobody said why."""
         if self.weakened is None or self.closed_on is None:
             return ()
-        return tuple(test for test in self.weakened(self.closed_on, report) if test not in self.retired)
+        missed = self.weakened(self.closed_on, report)
+        return tuple(test for test in missed if not self.is_justified(test))

@@ -270,7 +270,7 @@ def _gone(before: Report, after: Report) -> tuple[str, ...]:
     def names(report: Report) -> set[str]:
         return {test.id for result in report.results for test in result.tests}
 
-    return tuple(sorted(names(before) - names(after)))
+    return tuple(f"{test} was deleted" for test in sorted(names(before) - names(after)))
 
 
 def test_an_instruction_does_not_close_over_a_deleted_test_until_somebody_says_why(

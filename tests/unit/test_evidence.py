@@ -6,6 +6,7 @@ from job_results import finished, job_result, of_test
 from lmac.checks import TestCheck
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 from lmac.evidence import weakened
+from lmac.standing_tests import StandingTests
 from lmac_sandbox import Ending, Notice, NoticeKind, Reading
 
 
@@ -44,6 +45,15 @@ def test_a_test_that_is_skipped_now_is_named_and_one_that_was_is_not() -> None:
 
     assert weakened(BEFORE, after) == ("t.py::b[1] is skipped now",)
     assert weakened(after, after) == ()
+
+
+def test_a_test_of_which_somebody_says_why_is_missed_no_longer() -> None:
+    after = report({"t.py::a": "passed", "t.py::b[1]": "skipped"}, {"t.py::a": 1, "t.py::b": 1})
+    standing = StandingTests(weakened).closed(BEFORE)
+
+    assert len(standing.unjustified(after)) == 2
+    assert standing.retire("t.py::a").unjustified(after) == ("t.py::b[1] is skipped now",)
+    assert standing.retire("t.py::a").retire("t.py::b").unjustified(after) == ()
 
 
 def test_files_that_could_not_be_read_for_a_while_are_a_fault_of_their_own() -> None:
