@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from lmac.evaluation import Report
 
 Weakened = Callable[[Report, Report], tuple[str, ...]]
-"""Tests that the second report no longer has as the first one had them: the id of each, then what is missed."""
+"""Tests that the second report no longer has as the first one had them: each its id, then what is missed."""
 
 
 @dataclass(frozen=True, slots=True)
