@@ -83,6 +83,8 @@ class Conversation:
         self._held_tokens: int | None = None
         self._guessed = False
         self.budget = budget
+        self.refusal: Refusal | None = None
+        """The last call that a limit of the budget stood in the way of."""
         self.meter = TokenMeter()
         processor.watch_retries(self._count_retry)
 
@@ -359,6 +361,7 @@ class Conversation:
     def _demand_budget(self, prompt_tokens: int, reply_tokens: int, wait_seconds: float) -> None:
         refusal = self.budget.refuses(prompt_tokens, reply_tokens, self._elapsed() + wait_seconds)
         if refusal is not None:
+            self.refusal = refusal
             self._journal.append("budget_refused", spent=refusal.spent.value, scope=refusal.scope.value)
             raise BudgetRefused(refusal)
 

@@ -23,6 +23,7 @@ TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
 SUITE_SETTINGS_NAME = "acceptance.yaml"
+SET_UP = "run `lmac setup` with the same -c and -k, which brings it in"
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
@@ -271,7 +272,7 @@ def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
     if found is None:
         own = profile.embedded.weights.file
         where = f"{own} is no GGUF file" if own else "they are not in the cache"
-        raise WeightsError(f"weights of {profile.name}: {where}", "run `lmac setup`, which fetches them")
+        raise WeightsError(f"weights of {profile.name}: {where}", SET_UP)
     return found
 
 
@@ -287,9 +288,7 @@ def resolve_image(engine: Engine, reference: str, cache: Path) -> str:
     folder = image_folder(reference)
     image_id = expected_image_id(folder, cache / "images")
     if image_id is None:
-        raise SandboxFailure(
-            f"image {reference}: it was not built here yet", "run `lmac setup`, which builds it"
-        )
+        raise SandboxFailure(f"image {reference}: it was not built here yet", SET_UP)
     return find_image(engine, image_id)
 
 

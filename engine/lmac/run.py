@@ -386,6 +386,10 @@ def _next_step(order: RunOrder, progress: _Progress) -> str:
         size = f" of {tokens} tokens" if (tokens := order.profile.context_tokens) else ""
         window = f"the task does not fit into the model's window{size}"
         return f"{window}: shorten it, or take a profile with a larger window"
+    refusal = progress.conversation.refusal if progress.conversation else None
+    if progress.outcome is Outcome.BUDGET_SPENT and refusal is not None:
+        key = f"budget.{refusal.spent.value.replace(' ', '_')}"
+        return f"the next call would pass `{key}`: raise it, or leave it out"
     log = order.folder / SERVER_LOG_NAME
     if progress.outcome is Outcome.MODEL_FAILED and log.exists():
         return f"{progress.next_step} (what the embedded server said is in {log})"

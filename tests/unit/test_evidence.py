@@ -75,6 +75,15 @@ def test_a_test_that_was_retired_is_missed_no_more(after: Report, retired: str) 
     assert standing.retire(retired).unjustified(after) == ()
 
 
+def test_a_test_of_which_somebody_says_why_is_missed_no_longer() -> None:
+    after = report({"t.py::a": "passed", "t.py::b[1]": "skipped"}, {"t.py::a": 1, "t.py::b": 1})
+    standing = StandingTests(weakened).closed(BEFORE)
+
+    assert len(standing.unjustified(after)) == 2
+    assert standing.retire("t.py::a").unjustified(after) == ("t.py::b[1] is skipped now",)
+    assert standing.retire("t.py::a").retire("t.py::b").unjustified(after) == ()
+
+
 def test_files_that_could_not_be_read_for_a_while_are_a_fault_of_their_own() -> None:
     broken = CheckResult("tests", Verdict.BROKEN_OFF, Ending.TIMED_OUT, (Finding("", "timed out"),))
 
