@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from lmac.config import Domain, RunConfig
-from lmac.errors import RunCancelled
-from lmac.inputs import TaskInput, load_config, load_task
+from lmac.errors import ConfigError, RunCancelled
+from lmac.inputs import TaskInput, given_task, load_config, load_task
 from lmac.journal import Event, Listener
 from lmac.ordering import Wish, make_order
 from lmac.program import Task
@@ -55,6 +55,7 @@ def generate(
         environment: In place of `os.environ`, for LMAC_CACHE and the server's key.
 
     Raises:
+        ConfigError: something that is given is not there or does not fit.
         LmacError, lmac_sandbox.SandboxError: what is asked for cannot be started; nothing was spent.
     """
     return execute(_order(task, config, acceptance, start_from, program, run_id, environment), listener)
@@ -162,7 +163,7 @@ def _in_domain(config: ConfigLike, domain: Domain) -> RunConfig:
         return _config({**config, "domain": domain.value})
     if config is None or isinstance(config, RunConfig):
         return (config or RunConfig()).model_copy(update={"domain": domain})
-    return load_config(Path(config), (f"domain={domain.value}",))
+    return load_config(_config_path(config), (f"domain={domain.value}",))
 
 
 def _config(config: ConfigLike) -> RunConfig:
@@ -170,7 +171,24 @@ def _config(config: ConfigLike) -> RunConfig:
         return config or RunConfig()
     if isinstance(config, Mapping):
         return validated(RunConfig, YamlSource("config", dict(config), {}))
-    return load_config(Path(config), ())
+    return load_config(_config_path(config), ())
+
+
+def _config_path(config: object) -> Path:
+    if isinstance(config, str | Path):
+        return Path(config)
+    raise ConfigError(
+        f"config: it is of type {type(config).__name__}",
+        "give a RunConfig, its keys, or the path of its YAML",
+    )
+
+
+def _task(task: object) -> TaskInput:
+    if isinstance(task, Task):
+        return given_task(task)
+    if isinstance(task, str | Path):
+        return load_task(str(task))
+    raise ConfigError(f"task: it is of type {type(task).__name__}", "give a text, a path, or a Task")
 
 
 def _order(
@@ -183,7 +201,7 @@ def _order(
     environment: Mapping[str, str] | None,
 ) -> RunOrder:
     wish = Wish(
-        given=TaskInput(task) if isinstance(task, Task) else load_task(str(task)),
+        given=_task(task),
         config=_config(config),
         acceptance=None if acceptance is None else Path(acceptance),
         start_from=None if start_from is None else Path(start_from),

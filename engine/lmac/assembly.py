@@ -243,13 +243,17 @@ def embedded_server(profile: ModelProfile, weights: Path | None, folder: Path) -
     )
 
 
-def action_protocol(name: ProtocolName) -> ActionProtocol:
-    """The protocol that a profile names."""
+def action_protocol(name: ProtocolName, user_after_tools: bool = True) -> ActionProtocol:
+    """The protocol that a profile names.
+
+    Args:
+        user_after_tools: As the profile has it.
+    """
     match name:
         case ProtocolName.FENCED:
             return FencedProtocol()
         case ProtocolName.NATIVE:
-            return NativeProtocol()
+            return NativeProtocol(user_after_tools)
         case ProtocolName.JSON:
             return JsonProtocol()
         case _:

@@ -9,8 +9,8 @@ from lmac.context import ContextWindow
 from lmac.evaluation import Report
 from lmac.file_store import FileStore
 from lmac.messages import Message, Role, Sampling
-from lmac.outline import render_instruction, render_program
-from lmac.processor.actions import ActionProtocol, EditForm, ToolForm
+from lmac.outline import render_ends, render_instruction, render_outline
+from lmac.processor.actions import ActionProtocol, EditForm, ToolForm, offered_edits
 from lmac.program import Program, ProgramForm, Task
 from lmac.prompts import Prompts
 from lmac.registry import InstructionEnd, InstructionRegistry
@@ -75,18 +75,20 @@ class Briefing:
         Args:
             report: On the store as it stands; told when it is red.
         """
+        anew = bool(registry.attempts) and not self.setting.shows_own_files_again
+        has_own = len(self.store.missing(registry.current.files)) < len(registry.current.files)
         user = self._render(
             "opening",
             task=self.setting.task.text,
-            program=render_program(registry),
-            summary="\n".join(filter(None, (registry.previous_summary, registry.progress))) or "nothing yet.",
+            program=render_outline(registry),
+            summary=_done_so_far(registry),
             files=self._files(registry),
             number=registry.number,
             instruction=render_instruction(registry, self.setting.task.text),
-            how_to_write=self.protocol.how_to_write,
+            how_to_write=self.protocol.how_to_write if anew or not has_own else self._how_to_change,
         )
         if report is not None and not report.green:
-            text = "again" if registry.attempts else "red"
+            text = "again" if anew else "red"
             user = f"{user}\n\n{self._red(text, report, self.setting.report_characters // 2)}"
         return self._window(self._render("programmer", manual=self.protocol.manual(forms)), user, forms)
 
@@ -122,7 +124,14 @@ class Briefing:
 
     def _red(self, text: str, report: Report, most_characters: int, before: Report | None = None) -> str:
         rendered = untrusted(render_report(report, most_characters, before))
-        return self._render(text, report=rendered, how_to_write=self.protocol.how_to_write)
+        if text == "again":
+            return self._render(text, report=rendered, how_to_write=self.protocol.how_to_write)
+        return self._render(text, report=rendered, how_to_change=self._how_to_change)
+
+    @property
+    def _how_to_change(self) -> str:
+        edits = offered_edits(self.setting.edits, self.protocol.name)
+        return self.protocol.how_to_change if EditForm.REPLACE in edits else self.protocol.how_to_write
 
     def _window(self, system: str, user: str, forms: Sequence[ToolForm]) -> ContextWindow:
         return ContextWindow(
@@ -151,6 +160,11 @@ class Briefing:
             content = self.store.read(path).decode("utf-8", "replace")
             parts.append(f"\n{self.protocol.shown_file(path, content)}")
         return "\n".join(parts)
+
+
+def _done_so_far(registry: InstructionRegistry) -> str:
+    told = (render_ends(registry), registry.previous_summary, registry.progress)
+    return "\n".join(filter(None, told)) or "nothing yet."
 
 
 def _files_before(registry: InstructionRegistry) -> tuple[str, ...]:

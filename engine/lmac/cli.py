@@ -49,7 +49,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Results as J
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="lmac")
 def cli() -> None:
-    """One task text in, a tested codebase out; every check runs in a container.
+    """One task text in, a tested codebase or book out; every check runs in a container.
 
     \b
     First time:      lmac setup
@@ -104,8 +104,9 @@ def run(
       lmac run notes.md -k model=openai -k machine.turns=20
       lmac run "Write a module that parses cron lines, with tests" --acceptance my-tests/
       lmac run "Add a function that undoes the last change, with tests" --from my-project/
-      lmac run configs/tasks/harbour-book -k domain=book
+      lmac run configs/tasks/harbour-book -c configs/tasks/harbour-book/config.yaml
       lmac run configs/tasks/url-shortener --program my-program.yaml
+      lmac run "Write sums.js with add(a, b), and tests" -k 'checks=[javascript]'
     """
     from lmac.commands.run import run_task
     from lmac.inputs import load_config, load_task

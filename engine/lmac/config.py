@@ -93,7 +93,7 @@ class RunConfig(BaseModel):
     """The name of a shipped image, or an image id (sha256:...); None for the one that the check sets name."""
     engine_url: str | None = None
     """Of the Docker engine; None for DOCKER_HOST, else /var/run/docker.sock. Never a context of `docker`."""
-    runs_folder: str = Field(default="runs", min_length=1)
+    runs_folder: str = Field(default="runs", pattern=r"^[^\x00]+$")
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     """None: the profile's."""
     most_instructions: int = Field(default=6, ge=1, le=200)

@@ -20,6 +20,7 @@ from lmac.journal import Journal
 from lmac.messages import Finish, Message, Observation, Reply, Request, Role, Sampling, Usage, sound_text
 from lmac.processor import Processor
 from lmac.processor.actions import ActionProtocol
+from lmac.processor.continuation import how_to_go_on, joined
 from lmac.request_log import RequestLog
 
 LEAST_WINDOW_TOKENS = 256
@@ -82,6 +83,8 @@ class Conversation:
         self._held_tokens: int | None = None
         self._guessed = False
         self.budget = budget
+        self.refusal: Refusal | None = None
+        """The last call that a limit of the budget stood in the way of."""
         self.meter = TokenMeter()
         processor.watch_retries(self._count_retry)
 
@@ -150,6 +153,33 @@ class Conversation:
         self._reply = reply
         self._observations.clear()
 
+    def go_on(self, sampling: Sampling) -> Reply | None:
+        """One more call for the rest of a file within which the last reply was cut: the whole reply.
+
+        The conversation goes on with that; with the cut one, and None, when the rest does not fit to it.
+
+        Raises:
+            BudgetRefused: a limit of the budget stands in the way.
+            ContextOverflow: the window has no room for the rest.
+            ModelError: no usable reply came.
+        """
+        cut = self._reply
+        question = how_to_go_on(cut.text) if cut is not None else None
+        if cut is None or question is None:
+            return None
+
+        def window() -> ContextWindow:
+            return self._window.append(self._turn(cut, question)).shortened(self.meter)
+
+        rest = self._call_fitting(window, sampling, "rest")[1]
+        text = joined(cut.text, rest.text)
+        self._journal.append("continued", joined=text is not None, finish=rest.finish.value)
+        if text is None:
+            return None
+        usage = replace(cut.usage, reply_tokens=cut.usage.reply_tokens + rest.usage.reply_tokens)
+        self._reply = replace(cut, text=text, finish=rest.finish, usage=usage)
+        return self._reply
+
     def forget_oldest(self) -> None:
         """Leave out the oldest turns, as many as must go for the next request to fit."""
         while self._window.turns and self.overflows():
@@ -213,6 +243,9 @@ class Conversation:
 
     def _turn(self, reply: Reply, notice: str) -> Turn:
         spoken = self._protocol.spoken(reply)
+        if not self._window.tools:
+            # A call that nobody offered: a request without tools may hold none.
+            spoken = replace(spoken, calls=())
         text = sound_text(spoken.text)
         if not text.strip() and not spoken.calls:
             text = EMPTY_REPLY
@@ -328,6 +361,7 @@ class Conversation:
     def _demand_budget(self, prompt_tokens: int, reply_tokens: int, wait_seconds: float) -> None:
         refusal = self.budget.refuses(prompt_tokens, reply_tokens, self._elapsed() + wait_seconds)
         if refusal is not None:
+            self.refusal = refusal
             self._journal.append("budget_refused", spent=refusal.spent.value, scope=refusal.scope.value)
             raise BudgetRefused(refusal)
 

@@ -80,8 +80,10 @@ def assign(program: Program) -> tuple[Program, tuple[str, ...]]:
     """
     takers: dict[int, list[int]] = {}
     homeless: list[Requirement] = []
+    # Once: a model may write as many words as steps and requirements allow.
+    words = [_words_of(step) for step in program.instructions]
     for requirement in uncovered(program):
-        numbers = takers_of(requirement, program.instructions)
+        numbers = _takers_of(requirement, program.instructions, words)
         if not numbers:
             homeless.append(requirement)
         for number in numbers:
@@ -108,6 +110,12 @@ def takers_of(requirement: Requirement, steps: Sequence[Instruction]) -> tuple[i
     Those whose files it names; or else those whose files its heading names; or else the one that shares most
     words with it, the first of equals.
     """
+    return _takers_of(requirement, steps, [_words_of(step) for step in steps])
+
+
+def _takers_of(
+    requirement: Requirement, steps: Sequence[Instruction], words_of_steps: Sequence[set[str]]
+) -> tuple[int, ...]:
     if len(steps) == 1:
         return (steps[0].number,)
     for text in (requirement.text, requirement.section):
@@ -115,7 +123,7 @@ def takers_of(requirement: Requirement, steps: Sequence[Instruction]) -> tuple[i
         if named := tuple(step.number for step in steps if _names_any(names, step)):
             return named
     words = _words(f"{requirement.section} {requirement.text}")
-    shares = [len(words & _words_of(step)) for step in steps]
+    shares = [len(words & known) for known in words_of_steps]
     most = max(shares, default=0)
     return (steps[shares.index(most)].number,) if most else ()
 

@@ -55,10 +55,14 @@ class DraftStore(FileStore):
         return tuple(sorted(written.union(self._base.paths()) - (self.overlay.keys() - written)))
 
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        asked = tuple(paths)
+        absent = set(self._base.missing(asked))
+        written = [path for path, content in self.overlay.items() if content is not None]
         return tuple(
             path
-            for path in self._base.missing(paths)
-            if not any(held == path or held.startswith(f"{path}/") for held in self.overlay)
+            for path in asked
+            if (path in absent or path in self.overlay)
+            and not any(held == path or held.startswith(f"{path}/") for held in written)
         )
 
     def entries(self) -> tuple[FileEntry, ...]:

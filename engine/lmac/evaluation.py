@@ -50,6 +50,10 @@ class JudgedTest(NamedTuple):
     seconds: float
 
 
+MOST_PROMISED = 2000
+"""Tests whose promise a result keeps."""
+
+
 class PromisedTest(NamedTuple):
     """One test function as its file's text promises it; a list of two in JSON."""
 
@@ -93,7 +97,7 @@ class CheckResult:
     coverage: tuple[FileCoverage, ...] = ()
     """Of the subject's files; only when it was asked for."""
     promised: tuple[PromisedTest, ...] = ()
-    """Of a session over the store's own tests: the first of many."""
+    """Of a session over the store's own tests: the first `MOST_PROMISED`."""
     form: str = ""
     """Of an acceptance suite: how it met the files, as `checks.acceptance` names it."""
     awaits: str = ""

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from lmac.evaluation import CheckResult, PromisedTest, Report
-from lmac.standing_tests import WeakenedTest
+from lmac.evaluation import MOST_PROMISED, CheckResult, PromisedTest, Report
 
 SKIPPED = frozenset({"skipped", "xfailed"})
 
 
-def weakened(before: Report, after: Report) -> tuple[WeakenedTest, ...]:
-    """Tests that are gone, skipped or expected to fail now, or that state less; each with how.
+def weakened(before: Report, after: Report) -> Mapping[str, str]:
+    """Tests that are gone, skipped or expected to fail now, or that state less: by id, what became of each.
 
     By the reading of the files, so a test that cannot be collected for a while is not among them. A test that
     stands in another file under its old name, and states no less, was moved; one under another name counts as
-    deleted: whoever renamed it can say so.
+    deleted: whoever renamed it can say so. Of a report that is full, only tests of files that it tells to
+    their end count as gone.
     """
-    return tuple(
-        test
+    return {
+        test: said
         for result in before.results
         if (now := after.result(result.check)) is not None
-        for test in _weakened(result, now)
-    )
+        for test, said in _weakened(result, now)
+    }
 
 
-def _weakened(before: CheckResult, after: CheckResult) -> Iterator[WeakenedTest]:
-    if not after.promised and not after.tests and after.findings:
+def _weakened(before: CheckResult, after: CheckResult) -> Iterator[tuple[str, str]]:
+    now = {test.id: test.assertions for test in after.promised}
+    if not now and not after.tests and after.findings:
         # Nothing could be read: that is a fault of its own, and says nothing of the tests.
         return
-    now = {test.id: test.assertions for test in after.promised}
+    is_cut = len(after.promised) >= MOST_PROMISED
+    told = {_file(test.id) for test in after.promised} - {_file(test.id) for test in after.promised[-1:]}
     moved = _moved(before.promised, after.promised)
     for test in before.promised:
-        if test.id not in now and test.id not in moved:
-            yield WeakenedTest(test.id, "was deleted")
-        elif now.get(test.id, test.assertions) < test.assertions:
-            yield WeakenedTest(test.id, f"states less: {now[test.id]} assertions, it had {test.assertions}")
+        if test.id in moved:
+            continue
+        if test.id not in now:
+            if not is_cut or _file(test.id) in told:
+                yield test.id, "was deleted"
+        elif now[test.id] < test.assertions:
+            yield test.id, f"states less: {now[test.id]} assertions, it had {test.assertions}"
     had = {test.id for test in before.tests if test.outcome in SKIPPED}
     known = {test.id for test in before.promised} | set(moved.values())
     for judged in after.tests:
         if judged.outcome in SKIPPED and judged.id not in had and _is_known(judged.id, known):
-            yield WeakenedTest(judged.id, f"is {judged.outcome} now")
+            yield judged.id, f"is {judged.outcome} now"
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _name(test: str) -> str:
+    """Without the file."""
+    return test.partition("::")[2]
 
 
 def _moved(before: Sequence[PromisedTest], after: Sequence[PromisedTest]) -> dict[str, str]:
@@ -59,11 +73,6 @@ def _moved(before: Sequence[PromisedTest], after: Sequence[PromisedTest]) -> dic
             found.remove(as_strong)
             moved[test.id] = as_strong.id
     return moved
-
-
-def _name(identity: str) -> str:
-    """Without the file."""
-    return identity.partition("::")[2]
 
 
 def _is_known(identity: str, known: set[str]) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 _LINE_CHARACTERS = 2000
 _CALL_CHARACTERS = 1000
+_CALLS = 50
+"""Of one line: each that never closes costs a search to its end."""
 _CALL = re.compile(r"(?<![\w.@])([A-Za-z_]\w*)\(")
 _ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
@@ -37,7 +39,10 @@ def call_examples(line: str) -> Iterator[tuple[str, str]]:
     """Every call of the line whose result the line states as a literal: both as source."""
     line = line[:_LINE_CHARACTERS]
     place = 0
-    while match := _CALL.search(line, place):
+    for _ in range(_CALLS):
+        match = _CALL.search(line, place)
+        if match is None:
+            return
         place = match.end()
         end = _call_end(line, match.end() - 1)
         if end is None:

@@ -23,6 +23,7 @@ TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
 SUITE_SETTINGS_NAME = "acceptance.yaml"
+SET_UP = "run `lmac setup` with the same -c and -k, which brings it in"
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
@@ -55,6 +56,17 @@ def read_text(path: Path, what: str) -> str:
         ) from error
     except OSError as error:
         raise ConfigError(f"{what} {path}: {error.strerror}", "check the path") from error
+    except ValueError as error:
+        raise ConfigError(f"{what} {str(path)!r}: {error}", "check the path") from error
+
+
+def given_task(task: Task) -> TaskInput:
+    """A task that a program gives, judged as one that is read.
+
+    Raises:
+        ConfigError: it is empty or too long, or no text.
+    """
+    return TaskInput(_task(task.text, task.name, task.name))
 
 
 def load_task(argument: str) -> TaskInput:
@@ -260,7 +272,7 @@ def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
     if found is None:
         own = profile.embedded.weights.file
         where = f"{own} is no GGUF file" if own else "they are not in the cache"
-        raise WeightsError(f"weights of {profile.name}: {where}", "run `lmac setup`, which fetches them")
+        raise WeightsError(f"weights of {profile.name}: {where}", SET_UP)
     return found
 
 
@@ -276,9 +288,7 @@ def resolve_image(engine: Engine, reference: str, cache: Path) -> str:
     folder = image_folder(reference)
     image_id = expected_image_id(folder, cache / "images")
     if image_id is None:
-        raise SandboxFailure(
-            f"image {reference}: it was not built here yet", "run `lmac setup`, which builds it"
-        )
+        raise SandboxFailure(f"image {reference}: it was not built here yet", SET_UP)
     return find_image(engine, image_id)
 
 
@@ -327,5 +337,11 @@ def _task(text: str, name: str, argument: str) -> Task:
         raise ConfigError(f"task {argument!r}: it is empty", "write what shall be built")
     if len(text) > TASK_CHARACTERS:
         raise ConfigError(f"task {name}: {len(text):,} characters; at most {TASK_CHARACTERS:,}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"task {name}: not Unicode (character {error.start})", "give it in UTF-8"
+        ) from error
     short = re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-")
     return Task(text.strip(), short or "task")

@@ -82,25 +82,27 @@ def in_short(entries: Iterable[LedgerEntry]) -> dict[str, list[int]]:
 def _evidence(step: Instruction, report: Report | None) -> tuple[str, ...]:
     """Checks that speak for an instruction; () when there is none, or one of them did not pass.
 
-    Tests and checks that its `check` names; without any, the tests in its files.
+    Tests and checks that its `check` names; without any, the tests in its files. What a session told before
+    it was broken off speaks for nothing.
     """
     if report is None:
         return ()
-    tests = [test for result in report.results for test in result.tests]
+    told = [result for result in report.results if result.verdict is not Verdict.BROKEN_OFF]
+    tests = [test for result in told for test in result.tests]
     named = {name.strip(".") for name in _NAME.findall(step.check)}
     chosen = [test for test in tests if _is_named(test, named)]
-    if checks := [result for result in report.results if result.check in named and not result.tests]:
-        passed = all(result.verdict is Verdict.PASSED for result in checks)
-        return tuple(result.check for result in checks) if passed else ()
-    if not chosen:
+    checks = [result for result in report.results if result.check in named and not result.tests]
+    if not chosen and not checks:
         chosen = [test for test in tests if test.id.split("::", 1)[0] in step.files]
-    if not chosen and any("test" in path.rsplit("/", 1)[-1] for path in step.files):
+    if not chosen and not checks and any("test" in path.rsplit("/", 1)[-1] for path in step.files):
         # Some checks count their tests without naming them.
-        counted = [result for result in report.results if result.counts_tests and not result.tests]
+        counted = [result for result in told if result.counts_tests and not result.tests]
         return tuple(result.check for result in counted if result.verdict is Verdict.PASSED)
     if not all(test.outcome == "passed" for test in chosen):
         return ()
-    return tuple(test.id for test in chosen)
+    if not all(result.verdict is Verdict.PASSED for result in checks):
+        return ()
+    return (*(test.id for test in chosen), *(result.check for result in checks))
 
 
 def _is_named(test: JudgedTest, names: set[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from lmac.conversation import Conversation
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -38,9 +40,10 @@ def not_carried_out(action: Action) -> ToolResult:
 
 
 def _kept_arguments(action: Action, journal: Journal) -> dict[str, object]:
-    return {
-        name: {"sha256": journal.keep(value)}
-        if isinstance(value, str) and len(value) > SHORT_CHARACTERS
-        else value
-        for name, value in action.arguments.items()
-    }
+    return {name: _kept(value, journal) for name, value in action.arguments.items()}
+
+
+def _kept(value: object, journal: Journal) -> object:
+    """The value, or the digest of its text; lists and objects, as of replacements, are kept as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= SHORT_CHARACTERS else {"sha256": journal.keep(text)}

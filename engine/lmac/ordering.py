@@ -72,7 +72,7 @@ def make_order(wish: Wish, environment: Mapping[str, str]) -> RunOrder:
     profile = load_profile(config.model)
     api_key = resolve_key(profile, environment)
     folder = Path(config.runs_folder) / (
-        _checked_id(wish.run_id) if wish.run_id else _new_id(given.task.name)
+        _checked_id(wish.run_id) if wish.run_id is not None else _new_id(given.task.name)
     )
     if os.path.lexists(folder):
         raise ConfigError(f"{folder} exists already", "choose another --id, or remove it")

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lmac.program import Requirement
-from lmac.registry import InstructionRegistry
+from lmac.registry import InstructionEnd, InstructionRegistry
 
 
 def render_program(registry: InstructionRegistry) -> str:
     """The outline with what became of each step."""
     lines = []
-    for index, step in enumerate(registry.program.instructions):
+    for index, line in enumerate(_outline(registry)):
         if index < registry.counter:
             mark = f"  [{registry.ends[index].value}]"
         else:
             mark = "  <- current step" if index == registry.counter else ""
-        files = f" (files: {', '.join(step.files)})" if step.files else ""
-        lines.append(f"{step.number or index + 1}. {step.text}{files}{mark}")
+        lines.append(f"{line}{mark}")
     return "\n".join(lines)
+
+
+def render_outline(registry: InstructionRegistry) -> str:
+    """The outline alone: the same text for every step of a program, so that a prompt cache hits."""
+    return "\n".join(_outline(registry))
+
+
+def render_ends(registry: InstructionRegistry) -> str:
+    """What became of the steps so far, in a line; "" before the first one ended."""
+    steps = registry.program.instructions
+    numbers: dict[InstructionEnd, list[str]] = {}
+    for index, end in enumerate(registry.ends[: registry.counter]):
+        numbers.setdefault(end, []).append(str(steps[index].number or index + 1))
+    told = [
+        f"{'step' if len(those) == 1 else 'steps'} {', '.join(those)} {end.value}"
+        for end, those in numbers.items()
+    ]
+    return f"{'; '.join(told)}." if told else ""
+
+
+def _outline(registry: InstructionRegistry) -> Iterator[str]:
+    for index, step in enumerate(registry.program.instructions):
+        files = f" (files: {', '.join(step.files)})" if step.files else ""
+        yield f"{step.number or index + 1}. {step.text}{files}"
 
 
 def render_instruction(registry: InstructionRegistry, task: str) -> str:

@@ -73,7 +73,7 @@ class _Document(_Entry):
 def load_program(path: Path, task: Task) -> Program:
     """The user's program, numbered in the order of the file; what it covers may be left to code.
 
-    Without requirements of its own the program has those that the task lists.
+    Without requirements of its own it has none; its instructions may then name those that the task lists.
 
     Raises:
         ConfigError: the file cannot be read, holds no instruction, or one that cannot be carried out.
@@ -83,13 +83,13 @@ def load_program(path: Path, task: Task) -> Program:
         raise ConfigError(f"program {path}: {len(text):,} characters; at most {PROGRAM_CHARACTERS:,}")
     if path.suffix.lower() in YAML_SUFFIXES:
         return _from_yaml(parse_yaml(text, str(path)), task)
-    return _from_list(text, path, task)
+    return _from_list(text, path)
 
 
 def _from_yaml(source: YamlSource, task: Task) -> Program:
     document = validated(_Document, source, EXAMPLE)
-    requirements = _requirements(document, source) or listed_requirements(task).items
-    known = {requirement.number for requirement in requirements}
+    requirements = _requirements(document, source)
+    known = {requirement.number for requirement in requirements or listed_requirements(task).items}
     steps = []
     for index, entry in enumerate(document.instructions):
         at: Place = ("instructions", index)
@@ -149,7 +149,7 @@ def _demand_known(numbers: list[int], known: set[int], what: str, source: YamlSo
             )
 
 
-def _from_list(text: str, path: Path, task: Task) -> Program:
+def _from_list(text: str, path: Path) -> Program:
     """A numbered list, or one of bullets; "(files: a.py, b.py)" at an item's end names its files."""
     steps = numbered_steps(text)
     if not steps:
@@ -174,4 +174,4 @@ def _from_list(text: str, path: Path, task: Task) -> Program:
                 check_path(file)
             except BadPath as error:
                 raise ConfigError(f"program {path}, instruction {number}: {error}") from error
-    return Program(steps, listed_requirements(task).items).numbered()
+    return Program(steps).numbered()

@@ -68,8 +68,12 @@ class ProgramWriter:
         except ProgramFault as fault:
             self._answer_all_calls(reply, str(fault))
             self._journal.append("requirements_refused", fault=str(fault))
+            faults = state.format_faults + 1
             if tries + 1 >= self._setting.limits.requirement_tries:
-                return self._with_requirements(state, (), RequirementSource.NONE)
+                state = self._with_requirements(state, (), RequirementSource.NONE)
+                # The program is asked for in the next form, if there is one.
+                return replace(state, format_faults=faults)
+            state = replace(state, format_faults=faults)
             self._conversation.notice(self._briefing.requirements_fault(str(fault)))
             return state
         return self._with_requirements(state, items, RequirementSource.MODEL)
@@ -84,7 +88,9 @@ class ProgramWriter:
         except ContextOverflow:
             return replace(state, program_tries=self._setting.limits.program_tries)
         program = self._read_program(reply, state.requirements)
-        return state if program is None else self._judged(state, reply, program)
+        if program is None:
+            return replace(state, format_faults=state.format_faults + 1)
+        return self._judged(state, reply, program)
 
     def reflect(self, state: MachineState) -> MachineState:
         """Send the draft back with its gaps; a worse answer leaves it as it was."""
@@ -132,7 +138,7 @@ class ProgramWriter:
             return self._with_program(state, program, "model")
         self._answer_all_calls(reply, "The program was read.")
         self._journal.append("program_gaps", gaps=found)
-        return replace(state, draft=program, gaps=found)
+        return replace(state, draft=program, gaps=found, format_faults=0)
 
     def _with_requirements(
         self,
@@ -143,7 +149,7 @@ class ProgramWriter:
     ) -> MachineState:
         listed = [asdict(item) for item in items]
         self._journal.append("requirements", source=source.value, requirements=listed, left_out=left_out)
-        return replace(state, requirements=items, requirements_wanted=False)
+        return replace(state, requirements=items, requirements_wanted=False, format_faults=0)
 
     def _with_program(self, state: MachineState, given: Program, source: str) -> MachineState:
         """At the beginning of a program, its gaps closed and its instructions in their order."""
@@ -156,7 +162,7 @@ class ProgramWriter:
             mended=notes,
         )
         registry = InstructionRegistry(program)
-        return replace(state, registry=registry, draft=None, gaps=(), window_open=False)
+        return replace(state, registry=registry, draft=None, gaps=(), window_open=False, format_faults=0)
 
     def _answer_all_calls(self, reply: Reply, text: str) -> None:
         for call in reply.calls:

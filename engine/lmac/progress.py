@@ -15,6 +15,10 @@ from lmac.wording import worded
 
 Shown = Mapping[str, Any]
 
+DIGEST_CHARACTERS = 12
+_NOT_SHOWN = frozenset({"progress", "store_digest", "instruction"})
+"""Of an event: what is too long for a line, and the place, which stands there already."""
+
 
 def progress_listener(run_id: str, stream: TextIO = sys.stderr, as_json: bool = False) -> Listener:
     """A listener that writes one line an event, bound to run, instruction and turn.
@@ -76,8 +80,13 @@ class _Progress:
                 }
             case "server_starting":
                 return data
+            case "started_from":
+                return {"files": len(data["files"]), "left_out": len(data["left_out"])}
+            case "standing_suites":
+                return {"judged_along": list(data["tests"])} if data["tests"] else None
             case "requirements":
-                return {"count": len(data["requirements"]), "source": data["source"]}
+                count = len(data["requirements"])
+                return {"count": count, "source": data["source"]} if count else None
             case "program_revised":
                 self._instructions = len(data["instructions"])
                 return {
@@ -110,21 +119,42 @@ class _Progress:
                 } | ({"finish": data["finish"]} if data["finish"] != "stop" else {})
             case "observation":
                 return _action(data)
-            case "report" | "acceptance":
+            case "decision" if data["what"] == "RefuseFinish":
+                return {"refuses": "done", "reason": data["reason"]}
+            case "candidates":
+                return {"tried": len(data["green"]), "green": sum(data["green"]), "took": data["chosen"] + 1}
+            case "restored":
+                return {
+                    name: data[key][:DIGEST_CHARACTERS]
+                    for name, key in (("files", "store_digest"), ("instead_of", "instead_of"))
+                }
+            case "report" | "acceptance" | "floor":
                 results = map(read_check_result, data["results"])
                 return {result.check: worded(result) for result in results}
             case "instruction_end":
-                return {"end": data["end"]}
+                return {"end": data["end"]} | ({"reason": data["reason"]} if data.get("reason") else {})
+            case "unstuck":
+                return {"heat": data["heat"]}
             case (
-                "restart"
+                "server_sizes"
+                | "restart"
+                | "window_narrowed"
+                | "budget_refused"
+                | "masked"
+                | "stuck"
+                | "split_asked"
+                | "protocol_stepped_down"
+                | "summary_missing"
+                | "test_retired"
                 | "program_refused"
                 | "requirements_refused"
                 | "revision_refused"
                 | "model_error"
                 | "retry"
+                | "store_lost"
                 | "exported"
             ):
-                return {key: value for key, value in data.items() if key not in ("progress", "store_digest")}
+                return {key: value for key, value in data.items() if key not in _NOT_SHOWN}
             case "run_closed":
                 self._place = {}
                 return {key: value for key, value in data.items() if value != ""}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from lmac.checks.session import canonical
 from lmac.evaluation import CheckResult, Finding, Report, Verdict, in_words
 from lmac.excerpts import cause, excerpt
+from lmac.ranking import STANDING
 from lmac.wording import claim, counts
 
 _MARK = re.compile(r"<\s*(?:/\s*)?untrusted\s*>", re.IGNORECASE)
@@ -25,6 +26,7 @@ OTHER_PLACES = 6
 FINDING_CHARACTERS = 1200
 """Longest text of one fault."""
 
+THE_TASK_SAYS = "The task says, and no test written along can say otherwise:"
 _LEFT_OUT = "({} other faults are not shown.)"
 
 
@@ -42,17 +44,19 @@ def render_report(report: Report, most_characters: int, before: Report | None = 
     """One line a check, then the faults of the first one that names any; never longer than asked.
 
     What fails later fails for what failed first: tests of a file with an undefined name say nothing more.
+    What the user's own suites say comes before the tests that were written along, which may be wrong.
 
     Args:
         before: The report that the reader knows; what it does not name comes first.
     """
     lines = [_line(result)[:CHECK_CHARACTERS] for result in report.results]
     known = _known(before)
-    result, faults = next(
-        ((result, found) for result in report.results if (found := _faults(result, known))), (None, [])
-    )
-    if result is not None and before is not None:
-        lines += filter(None, (_change(result, before),))
+    told = _told_of(report, known)
+    faults = [fault for _, found in told for fault in found]
+    if before is not None:
+        lines += filter(None, (_change(result, before) for result, _ in told))
+    if any(result.check in STANDING for result, _ in told):
+        lines += ["", THE_TASK_SAYS]
     room = most_characters - sum(len(line) + 1 for line in lines) - len(_LEFT_OUT.format(len(faults))) - 2
     shown = 0
     for fault in faults:
@@ -66,6 +70,17 @@ def render_report(report: Report, most_characters: int, before: Report | None = 
     if shown < len(faults):
         lines += ["", _LEFT_OUT.format(len(faults) - shown)]
     return "\n".join(lines)[: max(most_characters, 0)]
+
+
+def _told_of(report: Report, known: frozenset[tuple[str, str]]) -> list[tuple[CheckResult, list[_Fault]]]:
+    """The checks whose faults are told, in order: the first one that names any, the user's before the own."""
+    found = [(result, faults) for result in report.results if (faults := _faults(result, known))]
+    standing = [one for one in found if one[0].check in STANDING]
+    own = [one for one in found if one[0].check not in STANDING][:1]
+    if standing and own and not own[0][0].counts_tests:
+        # Behind files that do not even parse nothing of the user's can have passed.
+        return own
+    return [*standing, *own]
 
 
 class _Fault(NamedTuple):

@@ -38,6 +38,7 @@ from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
 from lmac.processor import Processor
+from lmac.processor.actions import EditForm
 from lmac.program import Program, Task
 from lmac.prompts import Prompts, shipped_prompts
 from lmac.registry import InstructionRegistry
@@ -222,7 +223,8 @@ def _run_machine(
     order: RunOrder, journal: Journal, processor: Processor, workspace: Workspace, progress: _Progress
 ) -> None:
     setting = _setting(order)
-    protocol, *lower = map(action_protocol, order.profile.protocols)
+    profile = order.profile
+    protocol, *lower = (action_protocol(name, profile.user_after_tools) for name in profile.protocols)
     floor = _floor(order, journal, workspace)
     conversation = Conversation(processor, protocol, journal, _budget(order))
     progress.conversation = conversation
@@ -301,7 +303,7 @@ def _setting(order: RunOrder) -> Setting:
         program=order.program,
         map_characters=order.config.map_characters,
         # Whoever changes pieces of a file must see it.
-        shows_own_files_again=bool({"replace", "patch"} & set(getattr(order.profile, "edits", ()))),
+        shows_own_files_again=not {EditForm.REPLACE, EditForm.PATCH}.isdisjoint(order.profile.edits),
         candidates=order.profile.candidates,
         candidate_temperature=order.profile.candidate_temperature,
         tested_steps=order.config.domain is Domain.CODEBASE,
@@ -383,6 +385,10 @@ def _next_step(order: RunOrder, progress: _Progress) -> str:
         size = f" of {tokens} tokens" if (tokens := order.profile.context_tokens) else ""
         window = f"the task does not fit into the model's window{size}"
         return f"{window}: shorten it, or take a profile with a larger window"
+    refusal = progress.conversation.refusal if progress.conversation else None
+    if progress.outcome is Outcome.BUDGET_SPENT and refusal is not None:
+        key = f"budget.{refusal.spent.value.replace(' ', '_')}"
+        return f"the next call would pass `{key}`: raise it, or leave it out"
     log = order.folder / SERVER_LOG_NAME
     if progress.outcome is Outcome.MODEL_FAILED and log.exists():
         return f"{progress.next_step} (what the embedded server said is in {log})"

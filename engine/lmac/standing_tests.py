@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from lmac.evaluation import Report
 
-
-class WeakenedTest(NamedTuple):
-    """A test that is not what it was."""
-
-    id: str
-    how: str
-    """Such as "was deleted"."""
-
-
-Weakened = Callable[[Report, Report], tuple[WeakenedTest, ...]]
-"""Tests that the second report no longer has as the first one had them: gone, skipped or weaker."""
+Weakened = Callable[[Report, Report], Mapping[str, str]]
+"""By id: tests that the second report no longer has as the first one had them, and what became of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +34,12 @@ class StandingTests:
         return replace(self, retired=self.retired | {test})
 
     def unjustified(self, report: Report) -> tuple[str, ...]:
-        """Tests that are missed in this report, each with how, and nobody said why."""
+        """Tests that are missed in this report, and nobody said why; each with what became of it."""
         if self.weakened is None or self.closed_on is None:
             return ()
         missed = self.weakened(self.closed_on, report)
-        return tuple(f"{test.id} {test.how}" for test in missed if not self._is_retired(test.id))
+        return tuple(f"{test} {said}" for test, said in missed.items() if not self._is_retired(test))
 
     def _is_retired(self, test: str) -> bool:
-        """Whether the test, or the function of which it is one set of parameters, was given up."""
-        return test in self.retired or test.partition("[")[0] in self.retired
+        """Itself, or the function whose parameters make it."""
+        return not self.retired.isdisjoint((test, test.partition("[")[0]))

@@ -59,8 +59,9 @@ def load_start(folder: Path, limits: StoreLimits) -> Start:
     reader = _Reader(folder, limits)
     try:
         top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise ConfigError(f"--from {folder}: {error.strerror}", "name a folder that can be read") from error
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"--from {str(folder)!r}: {said}", "name a folder that can be read") from error
     try:
         reader.read_folder(top, "", ())
     finally:
@@ -199,17 +200,6 @@ def _ignored(path: str, is_folder: bool, rules: tuple[_Rules, ...]) -> bool:
         if decided is not None:
             return decided
     return False
-
-
-def _rule_fault(line: str) -> str:
-    """Why a line of a `.gitignore` is not applied; "" when it is."""
-    if len(re.findall(r"\*+", line)) > MOST_STARS or "***" in line:
-        return f"more than {MOST_STARS} wildcards"
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return "no pattern"
-    return ""
 
 
 def _content(folder: int, name: str, most_bytes: int) -> bytes | None:

@@ -13,11 +13,14 @@ import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lmac.example_forms import call_examples, stated_result
 from lmac.example_names import SubjectNames, subject_names
 
 MOST_EXAMPLES = 200
+_MOST_FOUND = 1000
+"""Looked at before those that come twice, or contradict each other, are left out."""
 _BLOCK_CHARACTERS = 20_000
 _FENCE = re.compile(r"(`{3,20}|~{3,20})[ \t]{0,20}([A-Za-z0-9_+-]{0,20})[ \t]{0,20}")
 _PROMPT, _GOES_ON = ">>>", "..."
@@ -59,7 +62,8 @@ def examples_of(text: str) -> tuple[Example, ...]:
     """The examples of a task, in order, each once; of two that contradict each other none."""
     lines = text.splitlines()
     names = subject_names(lines)
-    found = [example for example in _found(lines, names) if any(step.states for step in example.steps)]
+    stating = (example for example in _found(lines, names) if any(step.states for step in example.steps))
+    found = list(islice(stating, _MOST_FOUND))
     said: dict[str, set[str | None]] = {}
     for example in found:
         if len(example.steps) == 1:
@@ -213,7 +217,11 @@ class _Steps:
             return self._take_import(statement, code.strip())
         if any(isinstance(node, ast.Constant) and node.value is ... for node in ast.walk(tree)):
             return False
-        step = _step(statement, code.strip(), expected, raises)
+        try:
+            step = _step(statement, code.strip(), expected, raises)
+        except RecursionError:
+            # Python reads deeper nesting than it writes.
+            return False
         if step is None:
             # It only prints.
             return True

@@ -169,7 +169,9 @@ def _fault(source: YamlSource, fault: Mapping[str, Any], model: type[BaseModel])
         hint = f"; did you mean `{near[0]}`?" if near else ""
         return f"{where}: there is no such key{hint}"
     said = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said} (value: {_shown(at, fault.get('input'))})"
+    # Of the whole, or of a section, the type says nothing.
+    value = "" if isinstance(fault.get("input"), dict) else f" (value: {_shown(at, fault.get('input'))})"
+    return f"{where}: {said}{value}"
 
 
 def _known_keys(model: type[BaseModel], at: Sequence[str | int]) -> list[str]:

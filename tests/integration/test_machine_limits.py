@@ -175,6 +175,7 @@ def test_a_budget_that_is_spent_ends_the_run_with_exit_code_3_and_its_files(
     assert result.outcome is Outcome.BUDGET_SPENT
     assert result.exit_code == 3
     assert report_of(order.folder)["exit_code"] == 3
+    assert f"`budget.{next(iter(budget))}`" in result.next_step
     assert len(server.requests) == result.calls
     if calls := budget.get("calls"):
         assert result.calls == calls

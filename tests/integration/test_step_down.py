@@ -60,3 +60,17 @@ def test_a_model_that_calls_no_tool_is_asked_in_fences_after_two_replies(
     assert "Let me think" not in heard_last(server.turns[2])
     assert result.outcome is Outcome.COMPLETED
     assert server.refused == []
+
+
+def test_a_model_that_gives_no_program_by_a_call_is_asked_for_a_list(tmp_path: Path, image_id: str) -> None:
+    words = [Says("Let me think."), Says("It needs one step.")]
+    replies = iter([*words, ONE_STEP, wrote(GREEN_FILES), DONE])
+    with ScriptedServer(lambda _: next(replies)) as server:
+        order = scripted_order(tmp_path, server, image_id, protocols=["native", "fenced"])
+        result = execute(order)
+
+    stepped = [event.data for event in events(order.folder, "protocol_stepped_down")]
+    assert [(down["after"], down["program_form"]) for down in stepped] == [("fenced", "numbered")]
+    assert result.outcome is Outcome.COMPLETED
+    assert delivered(order.folder) == GREEN_FILES
+    assert server.refused == []

@@ -55,6 +55,11 @@ def test_mcnemars_exact_p_is_that_of_the_binomial_test(only_first: int, only_sec
     assert mcnemar_exact(only_second, only_first) == pytest.approx(p)
 
 
+def test_mcnemars_exact_p_holds_for_thousands_of_pairs() -> None:
+    assert mcnemar_exact(2000, 2000) == 1.0
+    assert 0 < mcnemar_exact(900, 1100) < 1e-4
+
+
 def test_a_difference_that_is_everywhere_the_same_has_no_spread() -> None:
     interval = paired_bootstrap([[0.25, 0.25], [0.25], [0.25, 0.25, 0.25]])
 

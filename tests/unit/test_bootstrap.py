@@ -611,3 +611,36 @@ def test_whatever_a_model_gives_the_run_ends_and_its_program_is_whole(
     last = run.events("ledger")[-1].data if run.events("ledger") else {}
     counted = sum(len(last.get(state.value, ())) for state in RequirementState)
     assert counted == len(run.registry.program.requirements)
+
+
+def test_a_form_that_the_model_does_not_keep_gives_way_to_the_next_one(tmp_path: Path) -> None:
+    listed = said("1. Write a.py, and tests. (files: a.py, test_a.py)")
+    refused = [said("No.")] * LIMITS.format_faults
+    run = Run(tmp_path, [*refused, listed, native_work("a.py", "test_a.py")], task=NUMBERED)
+
+    stepped = run.events("protocol_stepped_down")[0].data
+    assert run.outcome is Outcome.COMPLETED
+    assert (stepped["reason"], stepped["program_form"]) == (
+        "2 replies in a row could not be read",
+        "numbered",
+    )
+    assert run.processor.requests[2].tools == ()
+    assert run.steps[0].files == ("a.py", "test_a.py")
+
+
+def test_a_model_that_names_no_requirements_is_asked_for_a_program_in_the_next_form(tmp_path: Path) -> None:
+    listed = said("1. Write a.py, and tests. (files: a.py, test_a.py)")
+    refused = [said("No.")] * LIMITS.requirement_tries
+    run = Run(tmp_path, [*refused, listed, native_work("a.py", "test_a.py")])
+
+    assert run.outcome is Outcome.COMPLETED
+    assert run.events("requirements")[0].data["source"] == "nowhere"
+    assert [event.data["program_form"] for event in run.events("protocol_stepped_down")] == ["numbered"]
+
+
+def test_a_list_that_cannot_be_read_is_asked_for_in_no_simpler_form(tmp_path: Path) -> None:
+    refused = [said("No.")] * LIMITS.program_tries
+    run = Run(tmp_path, [*refused, fenced_work("a.py", "test_a.py")], form=ProgramForm.NUMBERED)
+
+    assert run.outcome is Outcome.COMPLETED
+    assert run.events("protocol_stepped_down") == []

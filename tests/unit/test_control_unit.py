@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from lmac.budget import BudgetLimits
 from lmac.conversation import Conversation
 from lmac.errors import ModelSilent
 from lmac.evidence import weakened
-from lmac.journal import Event, read_journal
+from lmac.journal import Event, read_blob, read_journal
 from lmac.messages import Finish, Reply, Request, Sampling, Usage
 from lmac.processor import Processor
+from lmac.processor.actions import EditForm
 from lmac.processor.recorded import RecordedProcessor
 from lmac.program import Instruction
 from lmac.registry import InstructionRegistry
@@ -288,7 +290,7 @@ def test_an_instruction_does_not_close_over_a_deleted_test_until_somebody_says_w
     assert made.unit.run() is Outcome.COMPLETED
     refusals = [event.data for event in events(tmp_path, "decision") if event.data["what"] == "RefuseFinish"]
     assert len(refusals) == 1
-    assert "test_a.py::test_b" in refusals[0]["reason"]
+    assert "test_a.py::test_b was deleted" in refusals[0]["reason"]
     told = events(tmp_path, "test_retired")[0].data
     assert told == {"test": "test_a.py::test_b", "reason": "it tested what the task does not ask for"}
 
@@ -327,6 +329,15 @@ def test_the_loop_does_not_take_done_for_green(journal: UnsyncedJournal) -> None
     assert made.conversation.budget.calls == 2
 
 
+def test_the_loop_goes_on_after_a_file_that_is_as_it_was_as_the_machine_does(
+    journal: UnsyncedJournal,
+) -> None:
+    outcome, made = looped(journal, RED, wrote(test_a=TWO_TESTS, a="A = 1\n"), DONE)
+
+    assert outcome is Outcome.COMPLETED
+    assert made.conversation.budget.calls == 3
+
+
 def test_the_loop_stops_at_its_budget(journal: UnsyncedJournal) -> None:
     assert looped(journal, RED, RED, budget=BudgetLimits(calls=1))[0] is Outcome.BUDGET_SPENT
 
@@ -339,3 +350,152 @@ def test_the_loop_drops_its_oldest_turns_when_the_window_is_full(journal: Unsync
 
     assert outcome is Outcome.COMPLETED
     assert max(len(request.messages) for request in processor.requests) < 2 + 2 * 4
+
+
+# Replies that were cut
+
+
+def cut(text: str) -> Reply:
+    return Reply(text, Finish.LENGTH, Usage(100, 50))
+
+
+HALF = cut(f"FILE: test_a.py\n```python\n{TWO_TESTS}```\n\nFILE: a.py\n```python\nA = 1\nB = A +")
+REST = says("B = A + 1\nC = 3\n```\n\nDONE")
+
+
+def test_a_reply_that_was_cut_within_a_file_is_asked_to_go_on_and_carried_out_whole(
+    journal: UnsyncedJournal, tmp_path: Path
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), HALF, REST])
+    made = memory_machine(processor, journal, limits=MachineLimits(turns=2))
+    outcome = made.unit.run()
+
+    assert outcome is Outcome.COMPLETED
+    assert made.keeper.files["a.py"] == b"A = 1\nB = A + 1\nC = 3\n"
+    assert made.unit.state.turns == 2
+    assert made.conversation.budget.calls == 3
+    said, asked = processor.requests[2].messages[-2:]
+    assert (said.text, asked.text.splitlines()[-1]) == (HALF.text, "B = A +")
+    assert [event.data["joined"] for event in events(tmp_path, "continued")] == [True]
+
+
+def test_the_conversation_goes_on_from_the_whole_reply(journal: UnsyncedJournal) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), HALF, says("B = A + 1\n```"), DONE])
+    memory_machine(processor, journal).unit.run()
+    said = processor.requests[3].messages[-2].text
+
+    assert said.endswith("A = 1\nB = A + 1\n```")
+    assert len(processor.requests[3].messages) == 4
+
+
+def test_what_is_cut_again_is_not_written_and_asked_for_in_a_smaller_form(
+    journal: UnsyncedJournal, tmp_path: Path
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), HALF, cut("B = A + 1\nC = "), GREEN, DONE])
+    made = memory_machine(processor, journal)
+    outcome = made.unit.run()
+    heard = processor.requests[3].messages[-1].text
+
+    assert outcome is Outcome.COMPLETED
+    assert "Your reply was cut within a.py, so it was not written." in heard
+    assert "Wrote test_a.py" in heard
+    assert made.keeper.files["a.py"] == b"A = 1\n"
+    assert len(events(tmp_path, "continued")) == 1
+
+
+def test_a_rest_that_does_not_fit_leaves_the_reply_as_it_was(
+    journal: UnsyncedJournal, tmp_path: Path
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), HALF, says("That is all."), GREEN, DONE])
+    outcome = memory_machine(processor, journal).unit.run()
+
+    assert outcome is Outcome.COMPLETED
+    assert processor.requests[3].messages[-2].text == HALF.text
+    assert [event.data["joined"] for event in events(tmp_path, "continued")] == [False]
+
+
+def test_the_last_turn_of_a_window_is_not_continued(journal: UnsyncedJournal, tmp_path: Path) -> None:
+    limits = MachineLimits(turns=1, attempts=1)
+    made = scripted(journal, says(ONE_STEP), HALF, limits=limits)
+    outcome = made.unit.run()
+
+    assert outcome is Outcome.INSTRUCTION_GIVEN_UP
+    assert list(made.keeper.files) == ["test_a.py"]
+    assert events(tmp_path, "continued") == []
+
+
+def test_a_rest_for_which_there_is_no_budget_loses_nothing_that_came_whole(
+    journal: UnsyncedJournal,
+) -> None:
+    made = scripted(journal, says(ONE_STEP), HALF, budget=BudgetLimits(calls=2))
+    outcome = made.unit.run()
+
+    assert outcome is Outcome.BUDGET_SPENT
+    assert made.keeper.files == {"test_a.py": TWO_TESTS.encode()}
+
+
+def test_candidates_begin_with_a_reply_that_has_its_rest(journal: UnsyncedJournal) -> None:
+    script = says(ONE_STEP), HALF, REST, wrote(a="A = 1  # BUG\n", test_a=TWO_TESTS)
+    made = scripted(journal, *script, candidates=2)
+    outcome = made.unit.run()
+
+    assert outcome is Outcome.COMPLETED
+    assert made.keeper.files["a.py"] == b"A = 1\nB = A + 1\nC = 3\n"
+
+
+# What the model is told
+
+
+def test_a_second_red_report_says_what_changed(journal: UnsyncedJournal) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), RED, WORSE, GREEN, DONE])
+    memory_machine(processor, journal).unit.run()
+
+    assert "tests: 1 new faults, 0 gone, 2 as before" in processor.requests[3].messages[-1].text
+
+
+@pytest.mark.parametrize(
+    ("edits", "asked"),
+    [
+        ((), "Change a few lines by SEARCH and REPLACE"),
+        ((EditForm.WHOLE,), "Write each file, whole"),
+        ((EditForm.WHOLE, EditForm.REPLACE), "Change a few lines by SEARCH and REPLACE"),
+    ],
+    ids=["as suits the protocol", "whole", "replace"],
+)
+def test_corrections_are_asked_for_in_the_form_that_is_offered(
+    journal: UnsyncedJournal, edits: tuple[EditForm, ...], asked: str
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), RED, says("LIST"), GREEN, DONE])
+    memory_machine(processor, journal, edits=edits).unit.run()
+    opening, red, still_red = (request.messages[-1].text for request in processor.requests[1:4])
+
+    assert "Write each file, whole" in opening
+    assert asked in red
+    assert asked in still_red
+
+
+def test_a_step_whose_files_are_there_already_is_not_asked_to_write_them_whole(
+    journal: UnsyncedJournal,
+) -> None:
+    program = f"{ONE_STEP}\n2. Add B to a.py. (files: a.py)"
+    more = wrote(a="A = 1\nB = 2\n")
+    processor = RecordedProcessor([says(program), GREEN, DONE, SUMMARY, more, DONE])
+    outcome = memory_machine(processor, journal).unit.run()
+    first, second = (processor.requests[number].messages[1].text for number in (1, 4))
+
+    assert outcome is Outcome.COMPLETED
+    assert first.rstrip().endswith("then its content in a fenced block.")
+    assert second.rstrip().endswith("a new file, or one of which most changes, is written whole.")
+
+
+def test_long_replacements_stand_beside_the_journal(journal: UnsyncedJournal, tmp_path: Path) -> None:
+    old, new = "A = 1  # BUG\n", "A = 1\n" + "# a remark\n" * 100
+    edit = says(f"FILE: a.py\n```\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n```")
+    scripted(journal, says(ONE_STEP), RED, edit, DONE).unit.run()
+    kept = next(
+        event.data["arguments"]["replacements"]
+        for event in events(tmp_path, "observation")
+        if event.data["action"] == "edit"
+    )
+
+    assert json.loads(read_blob(tmp_path, kept["sha256"])) == [{"search": old, "replace": new}]

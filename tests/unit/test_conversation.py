@@ -35,6 +35,7 @@ from lmac.request_log import read_requests
 
 SAMPLING = Sampling(0.2, 50, seed=1)
 PREFIX = (Message(Role.SYSTEM, "You write."), Message(Role.USER, "Write it."))
+READ = ToolSpec("read", "show a file", {"type": "object"})
 HELLO = Reply("hello", Finish.STOP, Usage(100, 5), model="m")
 SILENT = ModelSilent("no answer")
 
@@ -51,11 +52,12 @@ def opened(
     limits: BudgetLimits | None = None,
     protocol: ActionProtocol | None = None,
     limit_tokens: int = 1000,
+    tools: tuple[ToolSpec, ...] = (),
 ) -> Conversation:
     conversation = Conversation(
         processor, protocol or FencedProtocol(), journal, Budget(limits or BudgetLimits())
     )
-    conversation.open(ContextWindow(PREFIX, limit_tokens=limit_tokens, reply_tokens=50))
+    conversation.open(ContextWindow(PREFIX, limit_tokens=limit_tokens, reply_tokens=50, tools=tools))
     return conversation
 
 
@@ -125,7 +127,7 @@ def test_every_request_can_be_rebuilt_from_the_journal(journal: Journal, tmp_pat
             PREFIX,
             limit_tokens=2000,
             reply_tokens=50,
-            tools=(ToolSpec("read", "show a file", {"type": "object"}),),
+            tools=(READ,),
             json_schema={"type": "object"},
         )
     )
@@ -345,7 +347,7 @@ def test_ids_that_come_twice_are_told_apart_and_each_call_is_answered_once(
     calls = (ToolCall("same", "read", "{}"), ToolCall("same", "read", "{}"), ToolCall("", "no tool!", "{}"))
     calling = Reply("", Finish.TOOL_CALLS, Usage(100, 5), calls=calls)
     processor = RecordedProcessor([calling, calling, HELLO])
-    conversation = opened(journal, processor, protocol=NativeProtocol())
+    conversation = opened(journal, processor, protocol=NativeProtocol(), tools=(READ,))
     first = conversation.ask(SAMPLING)
     conversation.hear(Observation("", ok=True, call_id=first.calls[0].call_id))
     conversation.ask(SAMPLING)
@@ -438,3 +440,17 @@ def test_opening_a_window_forgets_the_one_before(journal: Journal) -> None:
     conversation.ask(SAMPLING)
 
     assert processor.requests[1].messages == PREFIX
+
+
+def test_a_call_in_a_window_without_tools_is_left_out_and_its_answer_is_said(journal: Journal) -> None:
+    calling = Reply("", Finish.TOOL_CALLS, Usage(100, 5), calls=(ToolCall("c1", "read", "{}"),))
+    processor = RecordedProcessor([calling, HELLO])
+    conversation = opened(journal, processor, protocol=NativeProtocol())
+    conversation.ask(SAMPLING)
+    conversation.hear(Observation("No such tool.", ok=False, call_id="c1"))
+    conversation.ask(SAMPLING)
+
+    assert processor.requests[1].messages[2:] == (
+        Message(Role.ASSISTANT, "(an empty reply)"),
+        Message(Role.USER, "No such tool."),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -151,3 +152,13 @@ def test_a_list_that_is_in_order_is_left_as_it_is(program: Program) -> None:
     steps = mended(program)[0].instructions
 
     assert in_order(steps) == steps
+
+
+def test_the_largest_program_that_a_model_may_give_is_mended_soon() -> None:
+    names = tuple(PublicName("a.py", f"name_{number}") for number in range(2500))
+    steps = tuple(Instruction("x" * 4000, public_names=names, number=number) for number in range(1, 201))
+    requirements = tuple(Requirement(number, f"word{number} " * 100) for number in range(1, 201))
+    before = time.process_time()
+
+    assert uncovered(mended(Program(steps, requirements))[0]) == ()
+    assert time.process_time() - before < 6

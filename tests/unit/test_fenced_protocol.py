@@ -338,3 +338,20 @@ def test_the_manual_shows_only_the_forms_that_are_offered() -> None:
     # A model that copies the example writes nothing.
     copied = {action.name for action in edits(PROTOCOL.manual(EDITING)).actions}
     assert copied.isdisjoint({"write", "edit", "patch"})
+
+
+@pytest.mark.parametrize("finish", [Finish.LENGTH, Finish.FILTERED])
+def test_a_command_with_which_a_cut_reply_ends_is_not_carried_out(finish: Finish) -> None:
+    text = "READ a.py\nDELETE src"
+    result = FencedProtocol().parse(Reply(text, finish), FORMS)
+
+    assert [action.name for action in result.actions] == ["read"]
+    assert "cut within `DELETE src`" in result.faults[0].text
+    assert FencedProtocol().parse(Reply(text + "\n", finish), FORMS).faults == ()
+
+
+def test_a_file_that_a_filter_cut_is_not_written() -> None:
+    result = FencedProtocol().parse(Reply("FILE: a.py\n```\na = 1", Finish.FILTERED), FORMS)
+
+    assert result.actions == ()
+    assert result.cut is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lmac.evaluation import CheckResult, JudgedTest, Report, Verdict
@@ -96,6 +98,23 @@ def test_a_named_check_that_failed_shows_nothing() -> None:
     (entry,) = ledger(completed(Instruction("Write.", (), (1,), check="sections", number=1)), found)
 
     assert (entry.state, entry.shown_by) == (BUILT, ())
+
+
+def test_a_named_check_does_not_stand_for_a_named_test_that_failed() -> None:
+    step = Instruction("Write.", (), (1,), check="lint, test_a.py", number=1)
+    lint = CheckResult("lint", Verdict.PASSED, Ending.EXITED)
+    for outcome, shown_by in (("failed", ()), ("passed", ("test_a.py::test_it", "lint"))):
+        found = Report("d", (*report(test_a__test_it=outcome).results, lint))
+        (entry,) = ledger(completed(step), found)
+
+        assert entry.shown_by == shown_by
+
+
+def test_what_a_session_told_before_it_was_broken_off_shows_nothing() -> None:
+    (whole,) = GREEN.results
+    broken = replace(whole, verdict=Verdict.BROKEN_OFF, ending=Ending.TIMED_OUT)
+
+    assert states(BOTH, Report("d", (broken,))) == [BUILT, BUILT, OPEN]
 
 
 def test_tests_that_a_check_only_counts_show_a_step_that_has_a_file_of_tests() -> None:

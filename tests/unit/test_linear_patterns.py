@@ -13,6 +13,7 @@ from lmac.coverage import mended
 from lmac.excerpts import cause, excerpt
 from lmac.messages import Finish, Reply
 from lmac.printable import printable
+from lmac.processor.continuation import joined
 from lmac.processor.edit_blocks import BlockFault, replacements_in
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.fenced_blocks import path_of, pieces
@@ -128,6 +129,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "edits": _edit,
     "fenced replies": lambda text: FencedProtocol().parse(Reply(f"<tool_call>{text}", Finish.STOP), ()),
     "JSON replies": lambda text: JsonProtocol().parse(Reply(f'{{"actions": [{text}', Finish.LENGTH), ()),
+    "rests": lambda text: joined(f"FILE: a.py\n```\n{text[: CHARACTERS // 2]}", f"```py\n{text}\n```"),
     "untrusted": untrusted,
     "printable": printable,
     "canonical": canonical,

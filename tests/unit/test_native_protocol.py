@@ -110,3 +110,15 @@ def test_a_lone_surrogate_in_a_call_is_replaced_before_it_goes_anywhere() -> Non
     reply = Reply("", Finish.TOOL_CALLS, calls=(ToolCall("c1", "write", arguments),))
 
     assert NativeProtocol().parse(reply, ()).actions[0].arguments == {"path": "?a", "content": "x"}
+
+
+def test_for_servers_that_want_it_so_the_last_answer_carries_what_the_user_says() -> None:
+    protocol = NativeProtocol(user_after_tools=False)
+    answers = [Observation("one", ok=True, call_id="c0"), Observation("two", ok=True, call_id="c1")]
+
+    heard = protocol.heard(answers, "The checks pass.")
+    assert [(message.role, message.text) for message in heard] == [
+        (Role.TOOL, "one"),
+        (Role.TOOL, "two\n\nThe checks pass."),
+    ]
+    assert [message.role for message in protocol.heard([], "Go on.")] == [Role.USER]

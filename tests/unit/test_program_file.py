@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.errors import ConfigError
-from lmac.program import Instruction, PublicName, Requirement, Task
+from lmac.program import Instruction, Program, PublicName, Requirement, Task
 from lmac.program_file import load_program
 
 TASK = Task("Write it.\n\n1. It doubles.\n2. It halves.\n", "t")
@@ -54,10 +54,10 @@ def test_a_whole_program_as_yaml(tmp_path: Path) -> None:
     )
 
 
-def test_without_requirements_of_its_own_it_has_those_of_the_task(tmp_path: Path) -> None:
+def test_without_requirements_of_its_own_its_instructions_name_those_of_the_task(tmp_path: Path) -> None:
     program = load_program(written(tmp_path, "instructions: [{text: a, requirements: [2]}]"), TASK)
 
-    assert [found.text for found in program.requirements] == ["It doubles.", "It halves."]
+    assert program == Program((Instruction("a", requirements=(2,), number=1),))
 
 
 @pytest.mark.parametrize(

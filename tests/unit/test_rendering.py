@@ -239,3 +239,36 @@ def test_the_same_fault_at_many_places_is_told_once() -> None:
     assert text.count("NameError: x") == 1
     assert "t::1, t::2" in text
     assert "3 more" in text
+
+
+def suite_result(name: str, *findings: Finding) -> CheckResult:
+    return replace(failed(*findings), check=name)
+
+
+def test_what_the_task_says_is_told_before_tests_that_were_written_along() -> None:
+    own = failed(Finding("test_a.py::test_f", "failed\nassert f(1) == 3"))
+    example = suite_result("examples", Finding("example in line 3 of the task", "f(1) gave 3, not 2"))
+    text = render_report(Report("d", (own, example)), 2000)
+
+    said = text.index("The task says")
+    assert said < text.index("f(1) gave 3, not 2") < text.index("assert f(1) == 3")
+    assert "The task says" not in render_report(Report("d", (own,)), 2000)
+
+
+def test_the_users_suites_come_in_their_order_and_change_is_told_of_each() -> None:
+    example = suite_result("examples", Finding("example in line 3 of the task", "f(1) gave 3"))
+    hidden = suite_result("acceptance", Finding("", "2 of 3 tests of the user's own do not pass"))
+    before = Report("c", (suite_result("examples"), suite_result("acceptance")))
+    text = render_report(Report("d", (example, hidden)), 2000, before)
+
+    assert text.index("f(1) gave 3") < text.index("2 of 3 tests of the user's own")
+    assert "examples: 1 new faults, 0 gone, 0 as before" in text
+
+
+def test_files_that_do_not_parse_are_told_alone() -> None:
+    syntax = CheckResult("syntax", Verdict.FAILED, Ending.EXITED, (Finding("a.py:1", "invalid syntax"),))
+    example = suite_result("examples", Finding("example in line 3 of the task", "no module a"))
+    text = render_report(Report("d", (syntax, example)), 2000)
+
+    assert "invalid syntax" in text
+    assert "no module a" not in text

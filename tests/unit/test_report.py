@@ -140,7 +140,15 @@ def test_the_summary_says_outcome_cost_and_where_to_look() -> None:
     ):
         assert part in text
     assert "1 min 15 s" in text
+    assert "6 min 0 s" in render_summary(replace(RESULT, seconds=359.5))
     assert "runs/r1/files" in text
+
+
+def test_the_summary_of_a_baseline_says_so() -> None:
+    text = render_summary(replace(RESULT, machine=MachineKind.LOOP))
+
+    assert "machine  loop, a baseline\n" in text
+    assert "2 of 2" not in text
 
 
 def test_the_summary_names_claims_coverage_and_slow_tests() -> None:

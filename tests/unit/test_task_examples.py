@@ -8,7 +8,7 @@ import pytest
 
 from lmac.example_suite import examples_suite, suite_source
 from lmac.shipped import shipped_folder
-from lmac.task_examples import Example, examples_of
+from lmac.task_examples import MOST_EXAMPLES, Example, examples_of
 
 TASK = "Write one module, `m.py`, with the function `f(x)` and the class `Box`.\n\n"
 
@@ -150,3 +150,18 @@ def test_each_test_of_the_suite_says_where_its_example_stands() -> None:
         "test_example_1": "example in line 3 of the task",
         "test_example_2": "example in line 5 of the task",
     }
+
+
+@pytest.mark.parametrize("depth", [100, 400, 2000, 9000])
+@pytest.mark.parametrize("form", ["assert f(1){} == 2", "f(1) == {}2", "print(f(1){})", ">>> f(1){}\n2"])
+def test_an_expression_of_any_depth_is_an_example_or_none(form: str, depth: int) -> None:
+    terms = ("+-"[form.startswith("f")] + "1"[: not form.startswith("f")]) * depth
+
+    assert len(examples_of(f"{TASK}```python\n{form.format(terms)}\n```\n")) < 2
+    assert len(examples_of(TASK + form.format(terms))) < 2
+
+
+def test_calls_that_never_close_do_not_hold_up_the_task_and_the_examples_end() -> None:
+    flood = f"{'f(' * 990}\n" * 60 + "".join(f"f({number}) == 1\n" for number in range(5000))
+
+    assert len(examples_of(TASK + flood)) == MOST_EXAMPLES

@@ -37,7 +37,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided p that pairs which differ do so in either direction alike; 1.0 when none differs."""
     differing = only_first + only_second
     tail = sum(comb(differing, count) for count in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / float(2**differing))
+    return min(1.0, 2 * tail / (1 << differing))
 
 
 def paired_bootstrap(differences: Sequence[Sequence[float]], seed: int = 0) -> Interval | None:

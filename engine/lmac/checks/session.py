@@ -9,7 +9,15 @@ from typing import Any
 
 from lmac.checks.check import broken_off
 from lmac.checks.promises import beyond, never_run, never_seen, told_by_reading
-from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, PromisedTest, Verdict
+from lmac.evaluation import (
+    MOST_PROMISED,
+    CheckResult,
+    FileCoverage,
+    Finding,
+    JudgedTest,
+    PromisedTest,
+    Verdict,
+)
 from lmac_sandbox import Ending, JobResult
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
@@ -20,8 +28,6 @@ NO_TESTS_COLLECTED = 5
 MOST_TESTS = 500
 """Outcomes that a result keeps one by one."""
 MOST_FINDINGS = 300
-MOST_PROMISED = 2000
-"""Tests of which a result keeps the number of assertions."""
 
 
 def judge_session(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -179,7 +178,6 @@ def _detach(log_path: Path) -> bool:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, stream in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, stream)
-    log_path.with_suffix(".pid").write_text(json.dumps({"pid": os.getpid()}) + "\n", "utf-8")
     return False
 
 

@@ -84,7 +84,7 @@ class ControlUnit:
             except FormRefused:
                 if not machine.can_step_down:
                     raise
-                machine.state = replace(machine.state, form_refused=True)
+                machine.state = replace(machine.state, form_refused=True, can_step_down=True)
 
     def deliver_best(self) -> None:
         """Put back the best files of the current instruction, when something ended the run in its midst.

@@ -94,16 +94,23 @@ class Machine:
 
     @property
     def can_step_down(self) -> bool:
-        """A program can always be asked for as a numbered list."""
-        asks_for_program = self.state.registry is None
-        numbered = self.equipment.setting.program_form is ProgramForm.NUMBERED
-        return bool(self.lower) or (asks_for_program and not numbered)
+        """A program can always be asked for as a numbered list, and a list in no simpler form."""
+        if self.state.registry is not None:
+            return bool(self.lower)
+        return self.equipment.setting.program_form is not ProgramForm.NUMBERED
 
     @property
     def may_split(self) -> bool:
         """A machine without a program has none to revise."""
         revisable = self.limits.program_tries > 0 and self.registry.revisions < self.limits.revisions
         return self.split is not None and revisable
+
+    @property
+    def may_retire(self) -> bool:
+        """From the first step on where others follow, so that all windows begin with the same words."""
+        return self.standing_tests.stands or (
+            self.standing_tests.weakened is not None and len(self.registry.program.instructions) > 1
+        )
 
     def missing_files(self) -> tuple[str, ...]:
         """Files that the current instruction names and the store does not hold."""

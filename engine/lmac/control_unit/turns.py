@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from lmac.control_unit import revising
 from lmac.control_unit.machine import Machine
-from lmac.errors import ContextOverflow
-from lmac.messages import Action, Reply
+from lmac.conversation import BudgetRefused
+from lmac.errors import ContextOverflow, ModelError
+from lmac.messages import Action, Finish, Reply
 from lmac.observing import not_carried_out, observe
 from lmac.processor.actions import Parsed
 from lmac.tools import EvaluationRequested, FinishRequested, RetiredTest, RevisionRequested, ToolResult
@@ -17,7 +18,8 @@ def ask(machine: Machine) -> None:
     """One reply."""
     reply = _reply(machine)
     if reply is not None:
-        _take(machine, reply, machine.equipment.protocol.parse(reply, machine.offered.forms()))
+        whole = _with_rest(machine, reply)
+        _take(machine, whole, _parsed(machine, whole))
 
 
 def sample(machine: Machine) -> None:
@@ -26,7 +28,7 @@ def sample(machine: Machine) -> None:
     if reply is None:
         return
     panel = machine.equipment.panel
-    taken = panel.candidate(reply, machine.offered)
+    taken = panel.candidate(_with_rest(machine, reply), machine.offered)
     if taken.overlay:
         taken, machine.chosen = panel.best_of(taken, machine.offered, machine.sampling(), machine.is_last)
         machine.state = replace(machine.state, first_write=False)
@@ -77,6 +79,24 @@ def _reply(machine: Machine) -> Reply | None:
         return None
 
 
+def _with_rest(machine: Machine, reply: Reply) -> Reply:
+    """The reply; if it was cut within a file, with the rest that one more turn brings."""
+    is_cut = reply.finish is Finish.LENGTH and _parsed(machine, reply).cut is not None
+    if not is_cut or machine.state.turns >= machine.limits.turns:
+        return reply
+    try:
+        whole = machine.conversation.go_on(machine.sampling())
+    except (BudgetRefused, ModelError):
+        # What came whole is carried out before the same stands in the way of the next call.
+        return reply
+    machine.state = replace(machine.state, turns=machine.state.turns + 1)
+    return whole or reply
+
+
+def _parsed(machine: Machine, reply: Reply) -> Parsed:
+    return machine.equipment.protocol.parse(reply, machine.offered.forms())
+
+
 def _temper(machine: Machine) -> None:
     """Warmer while turns bring nothing new, cooler afterwards."""
     watch = machine.state.watch
@@ -109,9 +129,9 @@ def _take(machine: Machine, reply: Reply, parsed: Parsed) -> None:
 def _retire(machine: Machine, retired: RetiredTest) -> None:
     machine.journal.append("test_retired", test=retired.test, reason=retired.reason)
     machine.standing_tests = machine.standing_tests.retire(retired.test)
-    report = machine.state.report
-    left = machine.standing_tests.unjustified(report) if report is not None else ()
-    machine.state = replace(machine.state, weakened=left)
+    if machine.state.weakened and machine.state.report is not None:
+        left = machine.standing_tests.unjustified(machine.state.report)
+        machine.state = replace(machine.state, weakened=left)
 
 
 def _observe(machine: Machine, action: Action | None, result: ToolResult, call_id: str | None) -> None:

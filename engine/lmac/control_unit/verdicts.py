@@ -12,14 +12,14 @@ from lmac.transitions import NOTHING_WRITTEN
 
 def evaluate(machine: Machine) -> None:
     """Judge the store as it stands. Source: Algorithm 1, line 5."""
-    report = _report(machine)
+    before, report = machine.state.report, _report(machine)
     machine.journal.append("report", **journalled(report))
     machine.state = replace(machine.state, report=report, evaluation_requested=False)
     if not machine.state.window_open:
         return
     _keep(machine, report)
     if not (report.green and machine.state.finish_requested):
-        machine.conversation.notice(machine.briefing.verdict(machine.registry, report))
+        machine.conversation.notice(machine.briefing.verdict(machine.registry, report, before))
 
 
 def refuse_finish(machine: Machine, reason: str) -> None:

@@ -21,7 +21,7 @@ def open_window(machine: Machine) -> None:
             verdicts.evaluate(machine)
         _begin_instruction(machine, missing)
     tools = machine.equipment.toolbox
-    machine.offered = with_justifications(tools) if machine.standing_tests.stands else tools
+    machine.offered = with_justifications(tools) if machine.may_retire else tools
     window = machine.briefing.instruction_window(registry, machine.offered.forms(), machine.report_at_hand)
     machine.conversation.open(window)
     machine.state = replace(

@@ -127,6 +127,8 @@ class ModelProfile(_Section):
     """The forms of actions, best first; the next is used when one fails. `protocol: x` is short for one."""
     edits: tuple[EditForm, ...] = ()
     """The ways in which it may change files; none: those that suit the protocol."""
+    user_after_tools: bool = True
+    """Whether the server takes a user's message right after answers of tools; Mistral's do not."""
     json_schema: bool = False
     """Whether the server constrains a reply to a JSON schema (`response_format`); used for the program."""
     program_form: ProgramForm | None = None

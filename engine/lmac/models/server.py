@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lmac.errors import ModelUnreachable, WeightsError
+from lmac.errors import ConfigError, ModelUnreachable, WeightsError
 from lmac.models.server_process import Ready, Refused, ServerSettings, serve
 
 LOG_LINES_SHOWN = 5
@@ -86,6 +86,7 @@ class EmbeddedServer:
         Raises:
             WeightsError: the server cannot load the weights.
             ModelUnreachable: it is not installed, died, or was not ready in time.
+            ConfigError: a script starts it as it is imported.
         """
         require_installed()
         self._process = self._started()
@@ -126,7 +127,7 @@ class EmbeddedServer:
             daemon=True,
         )
         with _interrupt_held_back():
-            process.start()
+            _start(process)
         # Only the child holds these ends now, so that its death, and ours, closes a pipe.
         reports_of_child.close()
         owner_of_child.close()
@@ -180,6 +181,17 @@ class EmbeddedServer:
             self._process = None
         self._owner.close()
         self._reports.close()
+
+
+def _start(process: SpawnProcess) -> None:
+    try:
+        process.start()
+    except RuntimeError as error:
+        # The child imports its starter's script first, and has just come by the same call.
+        raise ConfigError(
+            "an embedded model cannot be started while a script is imported",
+            "begin runs below `if __name__ == '__main__':` in the script",
+        ) from error
 
 
 @contextmanager

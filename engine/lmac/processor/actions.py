@@ -58,11 +58,13 @@ class ToolForm:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A whole file whose end did not come any more."""
+    """What was to become of a file, whose end did not come any more."""
 
     path: str
     content: str
     """As far as it came."""
+    told: str
+    """For the model, when the rest does not come either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ class ActionProtocol(Protocol):
     @property
     def how_to_write(self) -> str:
         """One sentence that ends a message which asks for files; small models follow what they read last."""
+        ...
+
+    @property
+    def how_to_change(self) -> str:
+        """The same where files are to be corrected, of a model that may replace parts of them."""
         ...
 
     def shown_file(self, path: str, content: str) -> str:

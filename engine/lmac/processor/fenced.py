@@ -22,6 +22,7 @@ from lmac.processor.json_calls import calls_in
 _BLOCKS = frozenset({WRITE, EDIT, PATCH})
 
 _COMMAND = re.compile(r"^[\s>*\-`]*(?P<verb>[A-Z]{3,})\b[`*.:!]*(?P<rest>.*?)[`*]*\s*$")
+_CUT_SHORT = (Finish.LENGTH, Finish.FILTERED)
 _SHOWN_ONLY = frozenset(
     {"bash", "sh", "shell", "console", "text", "txt", "output", "diff", "pycon", "plaintext"}
 )
@@ -46,6 +47,13 @@ class FencedProtocol:
     def how_to_write(self) -> str:
         return "Write each file, whole: a line `FILE: <path>`, then its content in a fenced block."
 
+    @property
+    def how_to_change(self) -> str:
+        return (
+            "Change a few lines by SEARCH and REPLACE in a block under `FILE: <path>`; a new file, or one of "
+            "which most changes, is written whole."
+        )
+
     def shown_file(self, path: str, content: str) -> str:
         fence = "````" if "```" in content else "```"
         end = "" if content.endswith("\n") else "\n"
@@ -62,15 +70,19 @@ class FencedProtocol:
         actions: list[Action] = []
         faults: list[Observation] = []
         cut: Cut | None = None
-        for piece in pieces(reply.text):
-            if isinstance(piece, str):
-                read: _Read = _command(piece, by_verb)
+        found = pieces(reply.text)
+        for number, piece in enumerate(found, 1):
+            if not isinstance(piece, str):
+                read: _Read = _block(piece, reply.finish, tools)
             else:
-                read = _block(piece, reply.finish, tools)
+                read = _command(piece, by_verb)
+                if read and number == len(found) and reply.finish in _CUT_SHORT:
+                    # "DELETE src" may have been the beginning of "DELETE src/old.py".
+                    read = f"Your reply was cut within `{piece.strip()}`, so that was not carried out."
             match read:
-                case Cut(path):
+                case Cut():
                     cut = read
-                    faults.append(Observation(_CUT.format(path=path), ok=False))
+                    faults.append(Observation(read.told, ok=False))
                 case str():
                     if read:
                         faults.append(Observation(read, ok=False))
@@ -163,8 +175,9 @@ def _file(block: Block, path: str, finish: Finish, names: set[str]) -> _Read:
     if is_edit(block.content):
         if EDIT not in names:
             return f"{path} was not changed: SEARCH and REPLACE are not offered here. Write the whole file."
-        if not block.closed and finish is Finish.LENGTH:
-            return f"Your reply was cut within the changes to {path}, so none was made. Give fewer at once."
+        if not block.closed and finish in _CUT_SHORT:
+            told = f"Your reply was cut within the changes to {path}, so none was made. Give fewer at once."
+            return Cut(path, block.content, told)
         try:
             return (Action(EDIT, {"path": path, "replacements": replacements_in(block.content)}),)
         except BlockFault as fault:
@@ -172,11 +185,12 @@ def _file(block: Block, path: str, finish: Finish, names: set[str]) -> _Read:
     if block.language in _DIFFS and not path.endswith((".diff", ".patch")):
         if PATCH not in names:
             return f"{path} was not changed: diffs are not offered here. Write the whole file."
-        if not block.closed and finish is Finish.LENGTH:
-            return f"Your reply was cut within the diff of {path}, so it was not applied. Give a shorter one."
+        if not block.closed and finish in _CUT_SHORT:
+            told = f"Your reply was cut within the diff of {path}, so it was not applied. Give a shorter one."
+            return Cut(path, block.content, told)
         return (Action(PATCH, {"path": path, "diff": block.content}),)
-    if not block.closed and finish is Finish.LENGTH:
-        return Cut(path, block.content)
+    if not block.closed and finish in _CUT_SHORT:
+        return Cut(path, block.content, _CUT.format(path=path))
     return (Action(WRITE, {"path": path, "content": block.content}),)
 
 

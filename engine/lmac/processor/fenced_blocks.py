@@ -17,7 +17,7 @@ CALL, CALL_END = "<tool_call>", "</tool_call>"
 LABEL_CHARACTERS = 300
 """A longer line names no path."""
 
-_FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*)$")
+FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*)$")
 _PATH = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*")
 _EXTENSION = re.compile(r"[^./]\.\w+$|^\.\w+$")
 _BARE_NAMES = frozenset({"Makefile", "Dockerfile", "LICENSE", "README", "CHANGELOG"})
@@ -54,7 +54,7 @@ def pieces(text: str) -> list[str | Block]:
     # Not splitlines(): form feeds and Unicode's separators belong to the content.
     lines = iter(text.replace("\r\n", "\n").split("\n"))
     for line in lines:
-        opening = _FENCE.match(line)
+        opening = FENCE.match(line)
         if opening is None and line.strip().startswith(CALL):
             found.append(_call(line, lines))
         elif opening is None and opens_edit(line):
@@ -113,7 +113,7 @@ def _block(before: str, opening: re.Match[str], lines: Iterator[str]) -> Block:
     content: list[str] = []
     depth = 0
     for line in lines:
-        match = _FENCE.match(line)
+        match = FENCE.match(line)
         if match and match["fence"].startswith(opening["fence"]):
             if markdown and match["info"].strip():
                 depth += 1

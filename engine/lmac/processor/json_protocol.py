@@ -38,6 +38,10 @@ class JsonProtocol:
     def how_to_write(self) -> str:
         return "Write each file, whole, with the tool `write`."
 
+    @property
+    def how_to_change(self) -> str:
+        return "Change a few lines with the tool `edit`; `write` a new file, or one of which most changes."
+
     def shown_file(self, path: str, content: str) -> str:
         return f"{path}:\n````\n{content}````"
 
@@ -72,7 +76,7 @@ class JsonProtocol:
                 fault = f"Action {number} names no tool that is offered, or not its arguments."
                 return Parsed(tuple(actions), (Observation(fault, ok=False),))
             actions.append(action)
-        if not whole and reply.finish is Finish.LENGTH:
+        if not whole and reply.finish in (Finish.LENGTH, Finish.FILTERED):
             which = f"action {len(items) + 1}"
             cut = f"Your reply was cut within {which}, which was not carried out: write less at once."
             return Parsed(tuple(actions), (Observation(cut, ok=False),))

@@ -19,6 +19,8 @@ NO_CALL = "Your reply called no tool. Call a tool to act, or `done` when the ins
 class NativeProtocol:
     """Reads tool calls; every call is answered, so that no server refuses the next request."""
 
+    user_after_tools: bool = True
+    """Whether the server takes a message of the user's right after answers of tools; Mistral's refuse it."""
     name: ProtocolName = ProtocolName.NATIVE
 
     def manual(self, tools: Sequence[ToolForm]) -> str:
@@ -27,6 +29,10 @@ class NativeProtocol:
     @property
     def how_to_write(self) -> str:
         return "Write each file, whole, with the tool `write`."
+
+    @property
+    def how_to_change(self) -> str:
+        return "Change a few lines with the tool `edit`; `write` a new file, or one of which most changes."
 
     def shown_file(self, path: str, content: str) -> str:
         return f"{path}:\n````\n{content}````"
@@ -64,7 +70,12 @@ class NativeProtocol:
         spoken = [observation.text for observation in observations if observation.call_id is None]
         if notice:
             spoken.append(notice)
-        return (*answers, Message(Role.USER, "\n\n".join(spoken))) if spoken else tuple(answers)
+        if not spoken:
+            return tuple(answers)
+        if not answers or self.user_after_tools:
+            return (*answers, Message(Role.USER, "\n\n".join(spoken)))
+        *before, last = answers
+        return (*before, replace(last, text="\n\n".join((last.text, *spoken))))
 
 
 def _written_as_text(text: str, tools: Sequence[ToolForm]) -> list[Action]:

@@ -21,8 +21,10 @@ SHOWN_BY = 3
 
 def render_summary(result: RunResult) -> str:
     """Outcome first, then what was delivered, what it cost, and where to look."""
+    baseline = result.machine is not MachineKind.CONTROL_UNIT
     rows = [
         ("outcome", _outcome(result)),
+        *([("machine", f"{result.machine.value}, a baseline")] if baseline else []),
         *([("error", result.error)] if result.error else []),
         *([("next", result.next_step)] if result.next_step else []),
         ("instructions", f"{result.instructions_completed} of {result.instructions} completed"),
@@ -35,12 +37,17 @@ def render_summary(result: RunResult) -> str:
         ("acceptance", _checks(result.acceptance) if result.acceptance else "no suite was judged"),
         ("tokens", _tokens(result)),
         *([("cost", f"{result.cost:.4g} by the profile's prices")] if result.cost is not None else []),
-        ("time", f"{int(result.seconds // 60)} min {result.seconds % 60:.0f} s"),
+        ("time", _time(result.seconds)),
         ("look at", _places(result)),
     ]
-    if result.machine is not MachineKind.CONTROL_UNIT:
+    if baseline:
         rows = [row for row in rows if row[0] != "instructions"]
     return "\n".join(f"{name:>12}  {_indented(text)}" for name, text in rows)
+
+
+def _time(seconds: float) -> str:
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes} min {left} s"
 
 
 def _requirements(entries: tuple[LedgerEntry, ...]) -> str:

@@ -70,6 +70,8 @@ def _bootstrap(state: MachineState, limits: MachineLimits) -> Decision:
         return AssumeProgram()
     if state.requirements_wanted and state.requirement_tries < limits.requirement_tries:
         return AskForRequirements()
+    if state.can_step_down and state.format_faults >= limits.format_faults:
+        return StepDown(f"{state.format_faults} replies in a row could not be read")
     if state.draft is not None:
         return Reflect(state.gaps) if state.reflections < limits.reflections else AssumeProgram()
     if state.program_tries >= limits.program_tries:

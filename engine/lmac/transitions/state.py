@@ -59,7 +59,7 @@ class MachineState:
     may_split: bool = False
     """The current instruction can be split rather than given up."""
     weakened: tuple[str, ...] = ()
-    """Tests of closed instructions that were deleted, skipped or weakened, and nobody said why."""
+    """Tests of closed instructions, and what became of each, where nobody said why."""
     budget_spent: Spent | None = None
     budget_scope: Scope = Scope.RUN
     """Whose limit it is; an instruction's ends the instruction alone."""

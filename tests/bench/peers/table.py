@@ -1,4 +1,4 @@
-"""What was measured, as the two tables that the README shows: Markdown, readable in a terminal too."""
+"""What was measured, as the two tables that `MEASURED.md` shows: Markdown, readable in a terminal too."""
 
 from __future__ import annotations
 
