@@ -50,18 +50,21 @@ def _search(pattern: re.Pattern[str], files: Sequence[str]) -> dict[str, Any]:
         if b"\0" in content[:8192]:
             answer["not_text"] += 1
             continue
-        found = list(_hits(pattern, content.decode("utf-8", "replace")))
         room = min(MOST_HITS - len(answer["hits"]), HITS_OF_A_FILE)
-        answer["hits"] += [[path, number, text] for number, text in found[:room]]
-        answer["more_hits"] += max(len(found) - room, 0)
-        answer["more_files"] += bool(found) and not room
+        count = 0
+        for line, match in _hits(pattern, content.decode("utf-8", "replace")):
+            if count < room:
+                answer["hits"].append([path, line, _around(match.string, match.start())])
+            count += 1
+        answer["more_hits"] += max(count - room, 0)
+        answer["more_files"] += bool(count) and not room
     return answer
 
 
-def _hits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
+def _hits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if match := pattern.search(line):
-            yield number, _around(line, match.start())
+            yield number, match
 
 
 def _around(line: str, at: int) -> str:
