@@ -87,7 +87,7 @@ def test_tests_that_pytest_no_longer_collects_are_gone_even_if_none_is_left() ->
     emptied = TestCheck().judge(job_result(events=(finished(),), reading=Reading((), (), notices=(notice,))))
 
     assert emptied.findings
-    assert weakened(BEFORE, Report("d", (emptied,))) == ("t.py::a was deleted", "t.py::b was deleted")
+    assert weakened(BEFORE, Report("d", (emptied,))) == {"t.py::a": "was deleted", "t.py::b": "was deleted"}
 
 
 def test_placeholders_block_unless_the_config_says_otherwise() -> None:
