@@ -214,6 +214,7 @@ def random_run(seed: int, folder: Path, wrapped: Wrapped = lambda model: model) 
         on_given_up=dice.choice(tuple(OnGivenUp)),
         summaries=dice.random() < 0.8,
         evaluator=dice.random() < 0.9,
+        finish_when_green=dice.random() < 0.2,
     )
     candidates = dice.choice((1, 1, 3))
     with unsynced(folder) as journal:

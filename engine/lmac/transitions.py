@@ -75,6 +75,8 @@ class MachineLimits:
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
     format_faults: int = 2
     """Replies in a row of which nothing could be read, before the profile's next protocol is used."""
+    finish_when_green: bool = False
+    """Whether green checks close an instruction that has written something, without the model's word."""
     summaries: bool = True
     """Whether the model sums up what it did; without, the listing of the files takes its words' place."""
     evaluator: bool = True
@@ -299,6 +301,8 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
         return Evaluate()
     if state.finish_requested:
         return _finish(state) if limits.evaluator else Advance(InstructionEnd.COMPLETED)
+    if limits.finish_when_green and limits.evaluator and _is_done(state):
+        return Advance(InstructionEnd.COMPLETED)
     if state.window_overflows and not state.turns:
         return _left_at_best(state, Halt(Outcome.WINDOW_TOO_SMALL))
     if reason := _spent_window(state, limits):
@@ -352,6 +356,11 @@ def _finish(state: MachineState) -> Decision:
     return Advance(InstructionEnd.COMPLETED)
 
 
+def _is_done(state: MachineState) -> bool:
+    """Whether the model would be heard if it said so; the files were judged by now."""
+    return state.store_digest != state.opening_digest and isinstance(_finish(state), Advance)
+
+
 def _spent_window(state: MachineState, limits: MachineLimits) -> str:
     """Why the open window is of no more use; "" while it is."""
     if state.window_overflows:
@@ -383,14 +392,15 @@ def _given_up(limits: MachineLimits, reason: str) -> Decision:
 def better_files(state: MachineState) -> str | None:
     """The digest to go back to before an instruction is left uncompleted; None when there is no better one.
 
-    Its own evaluations are compared by rank, and files that nobody judged give way to any that were. The
+    Its own evaluations are compared by rank, the earliest of several alike: later ones were asked for in more
+    despair. Files that nobody judged give way to any that were. The
     files with which it began are better only than files that lost something that ran before: an instruction
     that is half done is worth more than one undone.
     """
     report = state.report
     at_hand = report is not None and report.store_digest == state.store_digest
     target = Judged(report, len(state.missing_files)) if report is not None and at_hand else None
-    if state.best is not None and (target is None or state.best.rank < target.rank):
+    if state.best is not None and (target is None or not target.is_better_than(state.best)):
         target = state.best
     if state.opening is not None and (target is None or target.breaks(state.opening)):
         target = state.opening
