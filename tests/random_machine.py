@@ -162,6 +162,7 @@ def _limits(dice: random.Random) -> MachineLimits:
         on_given_up=dice.choice(tuple(OnGivenUp)),
         summaries=dice.random() < 0.8,
         evaluator=dice.random() < 0.9,
+        finish_when_green=dice.random() < 0.2,
     )
 
 

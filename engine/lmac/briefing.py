@@ -155,7 +155,7 @@ class Briefing:
             )
         except NotMapped as reason:
             return f"{len(self.store.paths())} files; they could not be mapped: {reason}."
-        parts = [view.text]
+        parts = [untrusted(view.text)]
         for path in view.whole:
             content = self.store.read(path).decode("utf-8", "replace")
             parts.append(f"\n{self.protocol.shown_file(path, content)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lmac.evaluation import MOST_PROMISED, CheckResult, PromisedTest, Report
+from lmac.evaluation import MOST_PROMISED, CheckResult, PromisedTest, Report, Verdict
 
 SKIPPED = frozenset({"skipped", "xfailed"})
 
@@ -27,7 +27,8 @@ def weakened(before: Report, after: Report) -> Mapping[str, str]:
 
 def _weakened(before: CheckResult, after: CheckResult) -> Iterator[tuple[str, str]]:
     now = {test.id: test.assertions for test in after.promised}
-    if not now and not after.tests and after.findings:
+    unread = after.verdict is not Verdict.NOTHING_TO_JUDGE and bool(after.findings)
+    if not now and not after.tests and unread:
         # Nothing could be read: that is a fault of its own, and says nothing of the tests.
         return
     is_cut = len(after.promised) >= MOST_PROMISED

@@ -59,6 +59,10 @@ class Judged:
     def store_digest(self) -> str:
         return self.report.store_digest
 
+    def is_better_than(self, other: Judged) -> bool:
+        """By rank; of two alike by the tests that pass."""
+        return (self.rank, -passed_tests(self.report)) < (other.rank, -passed_tests(other.report))
+
     def breaks(self, before: Judged) -> bool:
         """Whether this state lost what the one before it had: checks that ran, or tests that passed.
 

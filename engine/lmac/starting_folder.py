@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -18,6 +21,10 @@ IGNORE_NAME = ".gitignore"
 IGNORE_BYTES = 65_536
 MOST_STARS = 4
 """Wildcards of one line: matching costs the length of a path to the power of their number."""
+MOST_RULES = 1000
+"""Of one file; all of them are tried on every entry below it."""
+RULES_SECONDS = 30.0
+"""Of processor time, to read all rules and to try them on all entries."""
 MOST_ENTRIES = 200_000
 """Looked at, ignored ones too."""
 
@@ -83,6 +90,7 @@ class _Reader:
         self._limits = limits
         self._bytes = 0
         self._entries = 0
+        self._rules_seconds = 0.0
         self._folded: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.left_out: list[LeftOut] = []
@@ -96,7 +104,7 @@ class _Reader:
         """
         # By descriptor, so that nobody can put a link where a folder was.
         with os.scandir(descriptor) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+            entries = sorted(islice(found, MOST_ENTRIES + 1), key=lambda entry: entry.name)
         if any(entry.name == IGNORE_NAME for entry in entries):
             rules = (*rules, *self._ignore_rules(descriptor, below))
         for entry in entries:
@@ -116,7 +124,7 @@ class _Reader:
                 self._leave(path, "git's own")
             elif fault := _path_fault(path):
                 self._leave(path, fault)
-            elif _ignored(path, entry.is_dir(follow_symlinks=False), rules):
+            elif self._ignored(path, entry.is_dir(follow_symlinks=False), rules):
                 self._leave(path, f"ignored by {IGNORE_NAME}")
             elif entry.is_dir(follow_symlinks=False):
                 inner = os.open(
@@ -167,9 +175,23 @@ class _Reader:
         if len(content) > IGNORE_BYTES:
             self._leave(f"{below}{IGNORE_NAME}", f"its rules: more than {IGNORE_BYTES:,} bytes")
             return
-        lines = []
+        with self._counted(below):
+            rules = _Rules(below, GitIgnoreSpec.from_lines(list(self._ignore_lines(content, below))))
+        yield rules
+
+    def _ignore_lines(self, content: bytes, below: str) -> Iterator[str]:
+        """Those of a `.gitignore` that are applied."""
+        count = 0
         for line in content.decode("utf-8", "replace").splitlines():
             line = re.sub(r"\*{3,}", "**", line)
+            if not line.strip() or line.startswith("#"):
+                continue
+            count += 1
+            if count > MOST_RULES:
+                self._leave(
+                    f"{below}{IGNORE_NAME}", f"its rules from {line[:60]!r} on: more than {MOST_RULES:,}"
+                )
+                return
             if len(re.findall(r"\*+|\?", line)) > MOST_STARS:
                 self._leave(
                     f"{below}{IGNORE_NAME}", f"its rule {line[:60]!r}: more than {MOST_STARS} wildcards"
@@ -180,8 +202,28 @@ class _Reader:
             except ValueError:
                 self._leave(f"{below}{IGNORE_NAME}", f"its rule {line[:60]!r}: no pattern")
                 continue
-            lines.append(line)
-        yield _Rules(below, GitIgnoreSpec.from_lines(lines))
+            yield line
+
+    def _ignored(self, path: str, is_folder: bool, rules: tuple[_Rules, ...]) -> bool:
+        """The last rule that fits decides, those of the nearest folder last."""
+        for one in reversed(rules):
+            with self._counted(one.folder):
+                file = path.removeprefix(one.folder) + ("/" if is_folder else "")
+                decided = one.spec.check_file(file).include
+            if decided is not None:
+                return decided
+        return False
+
+    @contextmanager
+    def _counted(self, folder: str) -> Iterator[None]:
+        before = time.thread_time()
+        yield
+        self._rules_seconds += time.thread_time() - before
+        if self._rules_seconds > RULES_SECONDS:
+            raise ConfigError(
+                f"--from {self._folder}: its {IGNORE_NAME} files take longer than {RULES_SECONDS:g} s",
+                f"name a smaller folder, or shorten {folder}{IGNORE_NAME}",
+            )
 
     def _leave(self, path: str, reason: str) -> None:
         self.left_out.append(LeftOut(path, reason))
@@ -191,15 +233,6 @@ class _Reader:
             f"--from {self._folder}: it holds {what}",
             f"raise the limit with -k, name a smaller folder, or list what is not needed in {IGNORE_NAME}",
         )
-
-
-def _ignored(path: str, is_folder: bool, rules: tuple[_Rules, ...]) -> bool:
-    """The last rule that fits decides, those of the nearest folder last."""
-    for one in reversed(rules):
-        decided = one.spec.check_file(path.removeprefix(one.folder) + ("/" if is_folder else "")).include
-        if decided is not None:
-            return decided
-    return False
 
 
 def _content(folder: int, name: str, most_bytes: int) -> bytes | None:

@@ -122,6 +122,8 @@ def _of_doctest(lines: Sequence[str], start: int, names: SubjectNames) -> tuple[
             told.append(lines[number].strip())
             number += 1
         code = "\n".join(source)
+        # A parser takes hundreds of times the memory of what it reads.
+        is_whole = is_whole and len(code) + sum(map(len, told)) <= _BLOCK_CHARACTERS
         if is_whole and not _add_doctest(reader, code, told, first + 1):
             # What comes after it may need what was left out.
             is_whole = False
@@ -166,10 +168,12 @@ def _of_block(block: Sequence[str], line: int, names: SubjectNames) -> list[Exam
     if any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in tree.body):
         return None
     reader = _Steps(names, line)
+    # As the parser counts lines; `ast.get_source_segment` would divide the whole block for each statement.
+    lines = [text.encode() for text in block]
     for statement in tree.body:
         if not isinstance(statement, _PLAIN_STATEMENTS):
             break
-        code = ast.get_source_segment(source, statement) or ""
+        code = _segment(lines, statement)
         comment = comments.get(statement.end_lineno or 0, "")
         expected = stated_result(comment) if isinstance(statement, ast.Expr) else None
         raises = _RAISES.match(comment)
@@ -177,6 +181,15 @@ def _of_block(block: Sequence[str], line: int, names: SubjectNames) -> list[Exam
         if not reader.add(code, expected, raises[1] if raises else None):
             break
     return reader.examples()
+
+
+def _segment(lines: Sequence[bytes], statement: ast.stmt) -> str:
+    last = statement.end_lineno or statement.lineno
+    own = list(lines[statement.lineno - 1 : last])
+    # The end first: it is counted in the line as it is.
+    own[-1] = own[-1][: statement.end_col_offset]
+    own[0] = own[0][statement.col_offset :]
+    return b"\n".join(own).decode()
 
 
 def _comments(source: str) -> dict[int, str]:

@@ -100,7 +100,10 @@ def _a_parent_swapped_for_a_link(stage: Stage) -> None:
     swapper.start()
     tree = Tree(str(root))
     seen = set()
-    for _ in range(3000):
+    deadline = time.monotonic() + 60
+    tries = 0
+    while tries < 3000 or (b"inside" not in seen and time.monotonic() < deadline):
+        tries += 1
         try:
             seen.add(tree.read("folder/file", 99))
             tree.write("folder/more", b"x")

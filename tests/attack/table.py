@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attack import benign, files, forgeries, kernel, processes, resources, texts
+from attack import benign, candidates, files, forgeries, kernel, processes, resources, texts
 
 ATTACKS = (
     *resources.ROWS,
@@ -11,5 +11,6 @@ ATTACKS = (
     *kernel.ROWS,
     *forgeries.ROWS,
     *texts.ROWS,
+    *candidates.ROWS,
 )
 BENIGN = benign.ROWS

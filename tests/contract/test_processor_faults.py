@@ -291,6 +291,15 @@ def test_a_server_of_the_users_own_is_not_told_of_an_organization(
         assert one.processor._client.organization is None
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """As at a terminal: what a shell starts in the background is born deaf to them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_an_interrupt_ends_a_call_at_once(trial: Callable[..., Trial]) -> None:
     one = trial("hang", call_seconds=30)
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()

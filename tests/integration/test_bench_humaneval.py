@@ -34,24 +34,26 @@ def solved(body: Body) -> Says:
     return solution("def twice(numbers: List[int]) -> List[int]:\n    return [2 * n for n in numbers]\n")
 
 
-def single(folder: Path, server: ScriptedServer, image_id: str, wall_seconds: float) -> ResolvedCondition:
-    """The shipped condition, with a model of tests and small boxes."""
+def condition(
+    folder: Path, server: ScriptedServer, image_id: str, name: str = "single", wall_seconds: float = 20
+) -> ResolvedCondition:
+    """A shipped condition, with a model of tests and small boxes."""
     given = {
         "model": str(write_profile(folder, server.base_url)),
         "image": image_id,
         "box": {**SMALL_BOX, "wall_seconds": wall_seconds},
     }
     prompts = load_bench_prompts(bench_folder() / "humaneval-prompts.yaml")
-    return resolve_condition("single", load_definition("humaneval"), given, None, prompts)
+    return resolve_condition(name, load_definition("humaneval"), given, None, prompts)
 
 
-def measure(folder: Path, condition: ResolvedCondition, problems: tuple[Problem, ...]) -> Ledger:
+def measure(folder: Path, resolved: ResolvedCondition, problems: tuple[Problem, ...]) -> Ledger:
     """Carry out what has no result yet."""
     ledger = Ledger(folder / "humaneval.jsonl")
-    items = plan_items(problems, (condition,), (1,))
+    items = plan_items(problems, (resolved,), (1,))
     with (
         ledger.held(),
-        open_stand((condition,), folder / "runs", folder, {}, folder / "server.log") as stand,
+        open_stand((resolved,), folder / "runs", folder, {}, folder / "server.log") as stand,
     ):
         run_items("humaneval", items, ledger, stand, lambda _: None)
     return ledger
@@ -60,9 +62,9 @@ def measure(folder: Path, condition: ResolvedCondition, problems: tuple[Problem,
 def test_single_is_measured_over_two_problems_and_not_measured_again(tmp_path: Path, image_id: str) -> None:
     problems = read_problems(write_wheel(tmp_path, TWICE, SHIFTED), CARRIER)
     with ScriptedServer(solved) as server:
-        condition = single(tmp_path, server, image_id, wall_seconds=20)
-        measure(tmp_path, condition, problems)
-        ledger = measure(tmp_path, condition, problems)
+        single = condition(tmp_path, server, image_id)
+        measure(tmp_path, single, problems)
+        ledger = measure(tmp_path, single, problems)
         asked = [spoken(body) for body in server.requests]
 
     first, second = ledger.results()
@@ -79,7 +81,58 @@ def test_a_solution_that_hangs_fails(tmp_path: Path, image_id: str) -> None:
     problems = read_problems(write_wheel(tmp_path, TWICE), CARRIER)
     hanging = solution("def twice(numbers):\n    while True:\n        pass\n")
     with ScriptedServer([hanging]) as server:
-        ledger = measure(tmp_path, single(tmp_path, server, image_id, wall_seconds=3), problems)
+        ledger = measure(tmp_path, condition(tmp_path, server, image_id, wall_seconds=3), problems)
 
     (result,) = ledger.results()
     assert not result.passed
+
+
+RIGHT, WRONG = (
+    "def twice(numbers):\n    return [2 * n for n in numbers]\n",
+    "def twice(numbers):\n    return numbers\n",
+)
+
+
+def asked_by_lmac(
+    folder: Path, image_id: str, replies: list[Says], **problem: str
+) -> tuple[Ledger, list[Body]]:
+    """What the condition asks for one problem, and its result."""
+    with ScriptedServer(replies) as server:
+        lmac = condition(folder, server, image_id, "lmac")
+        ledger = measure(folder, lmac, read_problems(write_wheel(folder, TWICE | problem), CARRIER))
+        return ledger, list(server.requests)
+
+
+def test_lmac_takes_the_first_sample_that_the_examples_let_pass_and_says_no_more(
+    tmp_path: Path, image_id: str
+) -> None:
+    replies = [solution(WRONG), solution("def twice(numbers):\n    return 2\n"), solution(RIGHT)]
+
+    ledger, asked = asked_by_lmac(tmp_path, image_id, replies)
+
+    (result,) = ledger.results()
+    assert (result.passed, result.outcome, result.calls) == (True, "completed", 3)
+    assert [body["temperature"] for body in asked] == [0.0, 0.8, 0.8]
+    assert len({body["seed"] for body in asked}) == 3
+    assert all(body["messages"] == asked[0]["messages"] for body in asked)
+
+
+def test_lmac_repairs_the_best_sample_by_the_examples_that_it_fails(tmp_path: Path, image_id: str) -> None:
+    ledger, asked = asked_by_lmac(tmp_path, image_id, [*[solution(WRONG)] * 6, solution(RIGHT)])
+
+    (result,) = ledger.results()
+    assert (result.passed, result.outcome, result.calls) == (True, "completed", 7)
+    assert "twice([1, 2]) gave [1, 2], the task says [2, 4]" in spoken(asked[-1])
+    assert not any(hidden in spoken(body) for hidden in HIDDEN for body in asked)
+
+
+def test_lmac_leaves_a_problem_without_examples_as_single_does(tmp_path: Path, image_id: str) -> None:
+    ledger, asked = asked_by_lmac(
+        tmp_path,
+        image_id,
+        [solution(RIGHT)],
+        prompt='def twice(numbers):\n    """ Each number doubled. """\n',
+    )
+
+    (result,) = ledger.results()
+    assert (result.passed, result.calls, len(asked)) == (True, 1, 1)

@@ -23,7 +23,9 @@ from lmac_sandbox import Engine, StoreLimits, open_holes, seccomp_digest
 from scripted_runs import (
     DONE,
     GREEN_FILES,
+    MODULE,
     ONE_STEP,
+    RED_FILES,
     SMALL_BOX,
     delivered,
     leftovers,
@@ -31,7 +33,7 @@ from scripted_runs import (
     write_profile,
     wrote,
 )
-from scripted_server import Says, ScriptedServer
+from scripted_server import Says, ScriptedServer, heard_last
 
 pytestmark = pytest.mark.engine
 
@@ -100,8 +102,9 @@ def test_a_run_without_json_tells_people_what_happens_and_what_came_of_it(
 ) -> None:
     with ScriptedServer([ONE_STEP, Says("Nothing.")]) as server:
         write_config(shell.folder, write_profile(shell.folder, server.base_url), image_id)
-        limits = ("-k", "machine.turns=1", "-k", "machine.attempts=1")
-        ended = shell.lmac("run", "doubling", "-c", "config.yaml", *limits)
+        limits = ("machine.turns=1", "machine.attempts=1", "machine.revisions=0")
+        order = [part for limit in limits for part in ("-k", limit)]
+        ended = shell.lmac("run", "doubling", "-c", "config.yaml", *order)
 
     assert ended.code == 1
     assert "instruction given up, not accepted (exit code 1)" in ended.stdout
@@ -135,6 +138,32 @@ def test_a_program_of_ones_own_is_carried_out_and_shows_its_requirements(shell: 
 
     (shell.folder / "runs" / name / "report.json").unlink()
     assert "Its requirements: 0 open, 0 built, 1 shown." in shell.lmac("show", name).stdout
+
+
+def test_a_loop_asks_for_no_program_and_goes_on_until_the_files_are_green_and_done(
+    shell: Shell, image_id: str
+) -> None:
+    name = run_id()
+    with ScriptedServer([wrote(RED_FILES), wrote({"doubling.py": MODULE}), DONE]) as server:
+        write_config(shell.folder, write_profile(shell.folder, server.base_url), image_id)
+        ended = shell.lmac("run", "doubling", "-c", "config.yaml", "--id", name, "--loop")
+        told = heard_last(server.turns[1])
+
+    assert ended.code == 0, ended.stderr
+    assert "completed, accepted (exit code 0)" in ended.stdout
+    assert "test_doubles" in told
+    assert "12 == 8" in told
+    report = report_of(shell.folder / "runs" / name)
+    assert (report["machine"], report["calls"], report["instructions"]) == ("loop", 3, 0)
+    assert delivered(shell.folder / "runs" / name) == GREEN_FILES
+
+
+def test_two_baselines_at_once_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    ended = Shell(tmp_path).lmac("run", "Write doubling.py.", "--loop", "--single-shot")
+
+    assert ended.code == 2
+    assert "--single-shot and --loop are two baselines" in ended.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_whose_watcher_has_gone_carries_on_to_its_end(shell: Shell, image_id: str) -> None:

@@ -142,7 +142,7 @@ def test_a_book_whose_last_chapter_is_missing_is_not_complete(tmp_path: Path, im
         "chapters/01-morning.md": chapter("Morning", "Ada Brandt woke on Skarn.", 1),
     }
     script = [Says("1. Write all of it. (files: outline.md)"), wrote(files), DONE, Says("So be it.")]
-    limits = {"turns": 3, "attempts": 1}
+    limits = {"turns": 3, "attempts": 1, "revisions": 0}
     with ScriptedServer(script) as server:
         own = config(tmp_path, server, image_id, machine=limits)
         result = lmac.generate_book("Write a book of two chapters.", own)

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from command_line import LMAC, Shell
-from lmac.journal import read_journal
+from lmac.journal import Event, read_journal
+from lmac.run import execute
+from lmac.transitions import Outcome
 from lmac_sandbox import Engine
 from scripted_runs import (
     GREEN_FILES,
@@ -27,6 +29,7 @@ from scripted_runs import (
     delivered,
     leftovers,
     report_of,
+    scripted_order,
     write_profile,
     wrote,
 )
@@ -125,6 +128,20 @@ def test_an_interrupted_run_leaves_no_container_its_files_and_a_readable_record(
     assert (report["outcome"], report["exit_code"]) == ("interrupted", 130)
     if moment != "starting":
         assert delivered(run.folder) == files
+
+
+def test_ctrl_c_while_the_first_event_is_told_still_closes_the_record(tmp_path: Path, image_id: str) -> None:
+    def pressed_at_once(event: Event) -> None:
+        if event.kind == "run_opened":
+            raise KeyboardInterrupt
+
+    with ScriptedServer([]) as server:
+        order = scripted_order(tmp_path, server, image_id)
+        result = execute(order, pressed_at_once)
+
+    assert result.outcome is Outcome.INTERRUPTED
+    assert [event.kind for event in read_journal(order.folder)] == ["run_opened", "run_closed"]
+    assert report_of(order.folder)["exit_code"] == 130
 
 
 def test_pressing_ctrl_c_again_does_not_cut_the_cleaning_up_short(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lmac.evaluation import Verdict
 from lmac.journal import read_blob, read_journal
 from lmac.report.result import RunResult, read_result
 from lmac.run import RunOrder, execute
@@ -342,6 +343,57 @@ def test_the_model_reads_lists_runs_and_deletes_files_and_asks_for_the_tests(
     assert "The checks pass:" in heard_last(done.server.turns[3])
     assert done.result.exit_code == 0
     assert "junk.py" not in delivered(done.folder)
+
+
+ROUNDING = b"""from doubling import double
+from pkg.halving import half
+
+
+def test_quagga_doubles():
+    assert double(21) == 42
+
+
+def test_quagga_halves_and_rounds_down():
+    assert half(9) == 4
+"""
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown", "hidden"])
+def test_acceptance_per_instruction_holds_the_last_step_open_until_it_passes(
+    tmp_path: Path, image_id: str, shown: bool
+) -> None:
+    wrong = SECOND_FILES["pkg/halving.py"].replace("number // 2", "number - number // 2")
+    script = [
+        Says(NUMBERED),
+        wrote(GREEN_FILES),
+        DONE,
+        wrote({**SECOND_FILES, "pkg/halving.py": wrong}),
+        DONE,
+        wrote({"pkg/halving.py": SECOND_FILES["pkg/halving.py"]}),
+        DONE,
+    ]
+    done = _run(
+        tmp_path,
+        image_id,
+        script,
+        config={"acceptance": {"when": "instruction", "shown": shown}},
+        acceptance={"test_rounding.py": ROUNDING},
+    )
+    first, *_, last = [
+        {found["check"]: found["verdict"] for found in event.data["results"]}
+        for event in events(done.folder, "report")
+    ]
+    told = heard_last(done.server.turns[4]) + heard_last(done.server.turns[5])
+
+    assert (done.result.outcome, done.result.instructions_completed) == (Outcome.COMPLETED, 2)
+    # Half of what the suite imports is the second step's.
+    assert (first["acceptance"], last["acceptance"]) == (Verdict.NOT_APPLICABLE, Verdict.PASSED)
+    assert ("test_quagga_halves_and_rounds_down" in told, "5 == 4" in told) == (shown, shown)
+    assert ("1 of 2 tests" in told) == (not shown)
+    assert all("def test_quagga" not in spoken(body) for body in done.server.requests)
+    assert done.result.acceptance is not None
+    assert done.result.acceptance.results[0].passed_count == 2
+    assert delivered(done.folder) == {**GREEN_FILES, **SECOND_FILES}
 
 
 @pytest.mark.parametrize(("files", "code"), [(GREEN_FILES, 0), (RED_FILES, 1)], ids=["green", "red"])

@@ -37,6 +37,14 @@ def test_problems_that_only_one_condition_has_are_in_no_pair() -> None:
     assert pairs.both + pairs.only_first + pairs.only_second + pairs.neither == 10
 
 
+def test_a_pair_is_of_one_and_the_same_form_of_a_problem() -> None:
+    changed = [result.model_copy(update={"problem_digest": "changed"}) for result in RESULTS[:1]]
+
+    (pairs,) = compare("systems", [*RESULTS, *changed]).comparisons
+
+    assert pairs.both + pairs.only_first + pairs.only_second + pairs.neither == 9
+
+
 def test_results_of_another_suite_or_an_earlier_config_do_not_count() -> None:
     earlier = bench_result("p0", "single", config_digest="earlier")
     foreign = bench_result("p0", "single", suite="humaneval")

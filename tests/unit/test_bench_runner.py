@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bench_results import bench_condition, bench_definition, bench_problem, bench_result
-from lmac.bench.catalogue import bench_folder, load_definition, load_system
-from lmac.bench.conditions import load_bench_prompts, overlaid, resolve_condition
+from lmac.bench.catalogue import Condition, bench_folder, load_definition, load_system
+from lmac.bench.conditions import ResolvedCondition, load_bench_prompts, overlaid, resolve_condition
 from lmac.bench.ledger import Ledger
 from lmac.bench.runner import (
     BenchStopped,
@@ -26,14 +27,16 @@ from lmac.budget import BudgetLimits
 from lmac.errors import ConfigError
 from lmac.evaluation import CheckResult, Report, Verdict
 from lmac.messages import Usage
-from lmac.prompts import shipped_prompts
+from lmac.processor.actions import EditForm
+from lmac.program import Task
+from lmac.prompts import Prompts, shipped_prompts
 from lmac.report.result import RunResult
 from lmac.run import RunOrder
 from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import Ending
 
 PROBLEMS = tuple(map(bench_problem, ("one", "two", "three")))
-SINGLE, LMAC = bench_condition("single", single_shot=True, usual_seconds=10), bench_condition("lmac")
+SINGLE, LMAC = bench_condition("single", machine="single-shot", usual_seconds=10), bench_condition("lmac")
 
 
 def judged(check: str, passed: int, failed: int) -> Report:
@@ -75,15 +78,13 @@ class Stand:
     def order(self, item: Item, config_changes: Mapping[str, object], folder_name: str) -> RunOrder:
         return RunOrder(
             task=item.problem.task,
-            config=item.condition.config.model_copy(update=dict(config_changes)),
+            config=item.condition.config_for(item.problem).model_copy(update=dict(config_changes)),
             profile=item.condition.profile,
             checks=(),
             image_id="sha256:0",
             folder=Path("runs") / folder_name,
             acceptance=item.problem.acceptance,
-            machine=MachineKind.SINGLE_SHOT
-            if item.condition.condition.single_shot
-            else MachineKind.CONTROL_UNIT,
+            machine=item.condition.condition.machine,
         )
 
     def execute(self, order: RunOrder) -> RunResult:
@@ -220,7 +221,7 @@ def test_a_bench_stops_when_item_after_item_does_not_end(ledger: Ledger) -> None
 
 # Calls until their own tests pass
 
-SINGLE_N = bench_condition("single-n", single_shot=True, until_green=True, equal_tokens=True)
+SINGLE_N = bench_condition("single-n", machine="single-shot", until_green=True, equal_tokens=True)
 
 
 def run_single_n(ledger: Ledger, stand: Stand) -> None:
@@ -262,6 +263,12 @@ def test_a_budget_that_does_not_allow_one_call_ends_as_a_result(ledger: Ledger) 
 # Suites and conditions
 
 
+def humaneval(name: str, prompts: Prompts | None = None) -> ResolvedCondition:
+    """One of its conditions, as it comes with LMAC."""
+    shipped = load_bench_prompts(bench_folder() / "humaneval-prompts.yaml")
+    return resolve_condition(name, load_definition("humaneval"), {}, None, prompts or shipped)
+
+
 @pytest.mark.parametrize("suite", ["humaneval", "systems"])
 def test_every_condition_that_comes_with_lmac_is_a_run_config(suite: str) -> None:
     definition = load_definition(suite)
@@ -280,17 +287,24 @@ def test_every_task_of_the_systems_has_a_suite() -> None:
         assert load_system(name).acceptance
 
 
-def test_single_makes_the_very_request_that_lmac_begins_with() -> None:
-    definition = load_definition("humaneval")
-    prompts = load_bench_prompts(bench_folder() / "humaneval-prompts.yaml")
-    single, lmac = (resolve_condition(name, definition, {}, None, prompts) for name in ("single", "lmac"))
+def test_single_and_lmac_of_humaneval_differ_in_nothing_that_a_first_request_holds() -> None:
+    single, lmac = humaneval("single"), humaneval("lmac")
 
     assert single.config.budget == BudgetLimits(calls=1)
-    assert (single.prompts, single.profile) == (lmac.prompts, lmac.profile)
+    assert lmac.config.budget == BudgetLimits()
+    assert single.prompts == lmac.prompts
+    assert single.profile.sampling() == lmac.profile.sampling()
+    assert (single.profile.candidates, lmac.profile.candidates) == (1, 6)
     assert (single.config.machine.program_tries, lmac.config.machine.program_tries) == (0, 0)
-    assert replace(
-        single.config.machine, turns=lmac.config.machine.turns, attempts=lmac.config.machine.attempts
-    ) == (lmac.config.machine)
+
+
+def test_a_problem_without_examples_gets_a_single_call() -> None:
+    lmac = humaneval("lmac")
+    shown = "```python\n# solution.py\ndef twice(number):\n    # twice(2) == 4\n```"
+    with_example = replace(bench_problem("p"), task=Task(shown, "p"))
+
+    assert lmac.config_for(bench_problem("p")).budget == BudgetLimits(calls=1)
+    assert lmac.config_for(with_example) == lmac.config
 
 
 def test_what_the_user_says_stands_over_the_suite_and_below_the_condition() -> None:
@@ -317,6 +331,47 @@ def test_a_digest_says_what_is_measured_and_not_where() -> None:
         )
         == 4
     )
+
+
+def test_a_key_that_is_given_its_default_leaves_a_digest_as_it_is() -> None:
+    said = bench_definition(
+        one={"run": {"machine": {"turns": 6}, "seed": None}, "profile": {"candidates": 1}}
+    )
+
+    digest = resolve_condition("one", said, {}, None, shipped_prompts("codebase")).digest
+
+    assert digest == bench_condition("one").digest
+    assert digest != bench_condition("one", profile={"candidates": 2}).digest
+    assert digest != bench_condition("one", machine="loop").digest
+
+
+def test_a_text_that_a_single_call_cannot_reach_leaves_its_digest_as_it_is() -> None:
+    shipped = humaneval("single").prompts
+    later = replace(shipped, texts={**shipped.texts, "red": "Try again: $report"})
+    first = replace(shipped, texts={**shipped.texts, "opening": "Solve $task"})
+
+    assert humaneval("single", later).digest == humaneval("single").digest
+    assert humaneval("single", first).digest != humaneval("single").digest
+    assert humaneval("lmac", later).digest != humaneval("lmac").digest
+
+
+def test_a_condition_changes_a_profile_but_not_which_model_it_is() -> None:
+    changed = bench_condition("one", profile={"candidates": 4, "edits": ["whole", "replace"]}).profile
+
+    assert (changed.candidates, changed.edits) == (4, (EditForm.WHOLE, EditForm.REPLACE))
+    assert changed.model_copy(update={"candidates": 1, "edits": ()}) == bench_condition("one").profile
+    with pytest.raises(ValidationError, match="`profile` must not name context_tokens, server"):
+        Condition(profile={"server": {}, "context_tokens": 4096})
+
+
+def test_each_machine_of_the_systems_is_named() -> None:
+    conditions = load_definition("systems").conditions
+
+    assert {name: one.machine for name, one in conditions.items() if name in ("single", "loop", "lmac")} == {
+        "single": MachineKind.SINGLE_SHOT,
+        "loop": MachineKind.LOOP,
+        "lmac": MachineKind.CONTROL_UNIT,
+    }
 
 
 def test_a_profile_with_fewer_threads_at_another_path_is_the_same_model(tmp_path: Path) -> None:

@@ -115,6 +115,14 @@ def test_files_that_could_not_be_read_for_a_while_are_a_fault_of_their_own() -> 
     assert weakened(BEFORE, Report("d", ())) == {}
 
 
+def test_tests_that_pytest_no_longer_collects_are_gone_even_if_none_is_left() -> None:
+    notice = Notice(NoticeKind.SWITCHED_OFF, "t.py", 1, "pytest runs no test of Later")
+    emptied = TestCheck().judge(job_result(events=(finished(),), reading=Reading((), (), notices=(notice,))))
+
+    assert emptied.findings
+    assert weakened(BEFORE, Report("d", (emptied,))) == {"t.py::a": "was deleted", "t.py::b": "was deleted"}
+
+
 def test_placeholders_block_unless_the_config_says_otherwise() -> None:
     notice = Notice(NoticeKind.PLACEHOLDER, "m.py", 3, "f is not written: `pass`")
     reading = Reading(("t.py::a",), (1,), notices=(notice,))

@@ -29,6 +29,7 @@ from lmac.tools.patching import patched
 from lmac.tools.replacing import Replacement, replaced
 from lmac_sandbox import Output
 from lmac_sandbox.inside import markdown, outlines
+from lmac_sandbox.inside.prose import repetitions
 from lmac_sandbox.inside.store_links import read_links
 from lmac_sandbox.inside.suppressions import suppressions
 
@@ -150,6 +151,15 @@ READERS: dict[str, Callable[[str], object]] = {
     "rows": lambda text: markdown._DELIMITER_ROW.fullmatch(text.strip()),
     "cells": markdown._cells,
     "examples": lambda text: examples_of(f"`a.py` has `f(x)`\n{text}"),
+    "blocks of examples": lambda text: examples_of(
+        "`a.py` has `f(x)`\n" + ("```python\n" + "f(1) # 2\n" * 2000 + "```\n") * 3 + text[:1000]
+    ),
+    "code of examples": lambda text: examples_of(
+        "`a.py` has `f(x)`\n>>> f([\n" + "".join(f"... {text[n : n + 40]!r},\n" for n in range(0, 10**6, 40))
+    ),
+    "prose": lambda text: list(
+        repetitions({"a.md": markdown.Document(paragraphs=[(1, text), (2, f"{text} b")])})
+    ),
     "lines of examples": lambda text: examples_of("`a.py`" + text.replace(" ", "\n").replace("a", ">>> f(")),
 }
 

@@ -147,6 +147,17 @@ def test_what_cannot_be_parsed_is_named(source: str | bytes) -> None:
         "assert not None",
         "assert f() or True",
         "print(f())",
+        "return\n    assert f()",
+        "if True: return\n    assert f()",
+        "if x: return\n    else: raise_nothing(); return\n    assert f()",
+        "if False: assert f()",
+        "if __debug__ and 0: pass\n    while 0: assert f()",
+        "for y in []: assert f()",
+        "try: assert f()\n    except AssertionError: pass",
+        "try: assert f()\n    except (ValueError, Exception): print('no')",
+        "try: assert f()\n    except: assert True",
+        "with suppress(AssertionError): assert f()",
+        "with contextlib.suppress(Exception): assert f()",
     ],
 )
 def test_a_test_that_asserts_nothing_is_flagged(body: str) -> None:
@@ -169,6 +180,17 @@ def test_a_test_that_asserts_nothing_is_flagged(body: str) -> None:
         "outer(f())",
         "check_stack(f())",
         "for y in x:\n        assert y",
+        "if x: return\n    assert f()",
+        "if x:\n        assert f()\n    else: return",
+        "while True:\n        assert f()\n        break",
+        "try: f()\n    except ValueError: return\n    raise AssertionError",
+        "try: f(); pytest.fail('no')\n    except ValueError: pass",
+        "try: f()\n    except Exception as error: assert 'x' in str(error)",
+        "try: assert f()\n    except Exception: raise",
+        "try: assert f()\n    finally: close()",
+        "with suppress(OSError): assert f()",
+        "with open(x) as y: assert y",
+        "match x:\n        case 1: assert f()",
         "fixture.get()",
     ],
 )
@@ -532,6 +554,8 @@ REACHING = [
     "from .lru_cache import LRUCache\n",
     "import importlib\nc = importlib.import_module('lru_cache')\n",
     "import subprocess\nrun = ['python', 'lru_cache.py']\n",
+    "from pathlib import Path\nfor path in Path('.').rglob('*.py'): compile(path.read_text(), 'x', 'exec')\n",
+    "rows = open('table.csv').read()\n",
 ]
 
 
@@ -551,6 +575,16 @@ def test_a_conftest_may_bring_what_is_tested() -> None:
     found = said(test_x__py="def test_a(cache): assert cache\n", conftest__py=conftest, lru_cache__py=CACHE)
 
     assert found == []
+
+
+def test_tests_that_another_file_of_tests_brings_reach_what_that_one_reaches() -> None:
+    base = "import lru_cache\nclass Contract:\n    def test_a(self): assert lru_cache\n"
+    inherited = (
+        "from test_base import Contract\nclass TestB(Contract):\n    def test_b(self): assert self.x\n"
+    )
+    found = said(test_base__py=base, test_x__py=inherited, lru_cache__py=CACHE)
+
+    assert [notice for notice in found if notice.kind is NoticeKind.TESTS_NOTHING] == []
 
 
 def test_where_nothing_is_built_tests_need_not_reach_it() -> None:

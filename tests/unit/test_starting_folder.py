@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lmac import starting_folder
 from lmac.errors import ConfigError
-from lmac.starting_folder import MOST_STARS, Start, load_start
+from lmac.starting_folder import MOST_RULES, MOST_STARS, Start, load_start
 from lmac_sandbox import StoreLimits
 
 SMALL = StoreLimits(store_bytes=4096, store_files=20, file_bytes=1000)
@@ -91,6 +92,28 @@ def test_rules_that_would_take_long_are_listed_and_not_applied(tmp_path: Path) -
 
     assert sorted(start.files) == [".gitignore", "a" * 90]
     assert f"its rule {slow!r}: more than {MOST_STARS} wildcards" in left_out(start)[".gitignore"]
+
+
+def test_of_a_flood_of_rules_the_first_are_applied_and_the_rest_is_listed(tmp_path: Path) -> None:
+    rules = "".join(f"f{number}\n# said\n" for number in range(MOST_RULES + 2))
+    files = {".gitignore": rules, "f1": "x", f"f{MOST_RULES - 1}": "x", f"f{MOST_RULES}": "x"}
+    start = load_start(made(tmp_path, files), StoreLimits())
+
+    assert sorted(start.files) == [".gitignore", f"f{MOST_RULES}"]
+    assert f"its rules from 'f{MOST_RULES}' on: more than 1,000" in left_out(start)[".gitignore"]
+
+
+def test_rules_and_entries_that_together_take_long_end_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting_folder, "RULES_SECONDS", 0.05)
+    slow = "".join(f"a*a*a*a*{number}b\n" for number in range(900))
+    names = [f"{'a' * 90}{number}" for number in range(9)]
+    files = {"sub/.gitignore": slow, **dict.fromkeys((f"sub/{name}" for name in names), "x")}
+    with pytest.raises(ConfigError, match=r"\.gitignore files take longer than 0\.05 s") as error:
+        load_start(made(tmp_path, files), StoreLimits())
+
+    assert "shorten sub/.gitignore" in error.value.next_step
 
 
 def test_what_the_store_would_not_take_is_listed_with_its_reason(tmp_path: Path) -> None:

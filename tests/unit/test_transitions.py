@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
-from typing import assert_never
+from typing import Any, assert_never
 
 import pytest
 from hypothesis import given, settings
@@ -90,6 +90,30 @@ def test_a_finish_on_a_green_report_of_these_files_completes_the_instruction() -
     state = replace(WORKING, finish_requested=True, report=report_on("new"))
 
     assert decide(state, LIMITS) == Advance(InstructionEnd.COMPLETED)
+
+
+def test_green_files_close_an_instruction_without_a_word_where_that_is_enough() -> None:
+    silent = replace(LIMITS, finish_when_green=True)
+    green = replace(WORKING, report=report_on("new"))
+
+    assert decide(green, silent) == Advance(InstructionEnd.COMPLETED)
+    assert decide(green, LIMITS) == Ask()
+
+
+@pytest.mark.parametrize(
+    "owed",
+    [
+        {"missing_files": ("b.py",)},
+        {"weakened": ("test_a.py::test_it",)},
+        {"opening_digest": "new"},
+        {"report": report_on("new", Verdict.FAILED)},
+    ],
+)
+def test_green_files_that_owe_something_do_not_close_an_instruction(owed: dict[str, Any]) -> None:
+    silent = replace(LIMITS, finish_when_green=True)
+    state = replace(WORKING, report=report_on("new"))
+
+    assert decide(replace(state, **owed), silent) == Ask()
 
 
 def test_a_report_on_older_files_does_not_close_the_instruction() -> None:
@@ -217,6 +241,7 @@ LIMIT_VALUES = st.builds(
     stuck_turns=st.integers(1, 3),
     attempts=st.integers(1, 3),
     on_given_up=st.sampled_from(OnGivenUp),
+    finish_when_green=st.booleans(),
     evaluator=st.booleans(),
 )
 
@@ -253,7 +278,7 @@ class Simulator:
             assert report is not None
             assert report.green
             assert report.store_digest == self.state.store_digest
-            assert self.state.finish_requested
+            assert self.state.finish_requested or self.limits.finish_when_green
         if self.state.budget_spent is not None and not isinstance(decision, Restore):
             raise AssertionError(f"{decision} after the budget was spent")
 
@@ -531,5 +556,6 @@ def test_completion_is_decided_on_a_green_report_of_the_store_at_hand_only(
         assert state.report is not None
         assert state.report.green
         assert state.report.store_digest == state.store_digest
-        assert state.finish_requested
+        assert state.finish_requested or limits.finish_when_green
+        assert state.finish_requested or state.store_digest != state.opening_digest
         assert not state.pending

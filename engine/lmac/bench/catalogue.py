@@ -16,7 +16,12 @@ from lmac.inputs import load_suite, load_suite_settings, load_task, read_text
 from lmac.models.profile import WheelCarrier
 from lmac.program import Task
 from lmac.shipped import shipped_folder
+from lmac.task_examples import examples_of
+from lmac.transitions import MachineKind
 from lmac.yaml_source import parse_yaml, validated
+
+SERVED_ONCE = frozenset({"name", "embedded", "server", "context_tokens", "temperature"})
+"""Keys of a profile that are the same for all conditions of a suite."""
 
 
 class _Section(BaseModel):
@@ -28,10 +33,14 @@ class Condition(_Section):
 
     run: dict[str, Any] = Field(default_factory=dict)
     """Keys of a run config, over those of the suite."""
-    single_shot: bool = False
-    """One call without the machine."""
+    without_examples: dict[str, Any] = Field(default_factory=dict)
+    """Keys over these for problems whose task gives no example: nothing tells good files from bad there."""
+    profile: dict[str, Any] = Field(default_factory=dict)
+    """Keys over those of the model's profile; not those that say which model it is and where it runs."""
+    machine: MachineKind = MachineKind.CONTROL_UNIT
+    """What carries the task out."""
     until_green: bool = False
-    """Such calls, each with the next seed, until the files pass their own tests or the budget is spent."""
+    """Single shots, each with the next seed, until the files pass their own tests or the budget is spent."""
     equal_tokens: bool = False
     """Whether the suite's token budget holds."""
     usual_seconds: float = Field(default=60.0, gt=0)
@@ -39,8 +48,11 @@ class Condition(_Section):
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        if self.until_green and not (self.single_shot and self.equal_tokens):
-            raise ValueError("`until_green` needs `single_shot`, and `equal_tokens` to end")
+        single_shot = self.machine is MachineKind.SINGLE_SHOT
+        if self.until_green and not (single_shot and self.equal_tokens):
+            raise ValueError("`until_green` needs `machine: single-shot`, and `equal_tokens` to end")
+        if fixed := sorted(SERVED_ONCE & self.profile.keys()):
+            raise ValueError(f"`profile` must not name {', '.join(fixed)}: one model serves all conditions")
         return self
 
 
@@ -84,6 +96,11 @@ class Problem:
         parts = [self.task.text, self.form.value]
         parts += [f"{path} {sha256(self.acceptance[path]).hexdigest()}" for path in sorted(self.acceptance)]
         return sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether the task's text gives results that can be judged during a run."""
+        return bool(examples_of(self.task.text))
 
 
 def bench_folder() -> Path:

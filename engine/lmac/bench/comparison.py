@@ -33,12 +33,12 @@ class Rate:
     calls: float
     seconds: float
     earlier: int
-    """Results under an earlier config of the condition, which are left out."""
+    """Results under an earlier config of the condition, or at an earlier form of a problem; left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The reference beside another condition, over the problems and seeds that both have."""
+    """The reference beside another condition, over the problems of one form and the seeds that both have."""
 
     first: str
     second: str
@@ -87,14 +87,16 @@ def compare(suite: str, results: Iterable[BenchResult]) -> SuiteComparison:
 
 
 def _latest(group: Sequence[BenchResult]) -> list[BenchResult]:
-    return [result for result in group if result.config_digest == group[-1].config_digest]
+    """Of the last config; of a problem that was changed as well, the last one."""
+    of_config = [result for result in group if result.config_digest == group[-1].config_digest]
+    return list({(result.problem, result.seed): result for result in of_config}.values())
 
 
 def _totals(results: Iterable[BenchResult]) -> Mapping[str, int]:
-    """Tests of each problem's suite: a session that was broken off tells of fewer."""
+    """Tests of each problem's suite, by its digest: a session that was broken off tells of fewer."""
     totals: dict[str, int] = {}
     for result in results:
-        totals[result.problem] = max(totals.get(result.problem, 1), result.acceptance_total)
+        totals[result.problem_digest] = max(totals.get(result.problem_digest, 1), result.acceptance_total)
     return totals
 
 
@@ -121,17 +123,17 @@ def _rate(group: Sequence[BenchResult], earlier: int, totals: Mapping[str, int])
 
 
 def _share(result: BenchResult, totals: Mapping[str, int]) -> float:
-    return result.acceptance_passed / totals[result.problem]
+    return result.acceptance_passed / totals[result.problem_digest]
 
 
 def _comparison(
     first: Sequence[BenchResult], second: Sequence[BenchResult], totals: Mapping[str, int]
 ) -> Comparison:
-    by_item = {(result.problem, result.seed): result for result in second}
+    by_item = {(result.problem, result.problem_digest, result.seed): result for result in second}
     pairs = [
-        (result, by_item[result.problem, result.seed])
+        (result, other)
         for result in first
-        if (result.problem, result.seed) in by_item
+        if (other := by_item.get((result.problem, result.problem_digest, result.seed)))
     ]
     both = sum(one.passed and other.passed for one, other in pairs)
     only_first = sum(one.passed and not other.passed for one, other in pairs)

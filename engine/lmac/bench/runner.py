@@ -186,11 +186,12 @@ def _result(suite: str, item: Item, stand: Stand) -> BenchResult:
 
 def _until_green(suite: str, item: Item, stand: Stand) -> list[RunResult]:
     """Runs with one seed after the other; the last one is delivered."""
-    tokens_left = item.condition.config.budget.tokens or 0
+    budget = item.condition.config_for(item.problem).budget
+    tokens_left = budget.tokens or 0
     runs: list[RunResult] = []
     while True:
-        budget = replace(item.condition.config.budget, tokens=tokens_left)
-        run = _run(suite, item, stand, {"seed": item.seed + len(runs), "budget": budget})
+        changes = {"seed": item.seed + len(runs), "budget": replace(budget, tokens=tokens_left)}
+        run = _run(suite, item, stand, changes)
         # A call that the budget refuses delivers nothing, where the one before it did.
         if runs and run.usage.total_tokens == 0:
             return runs

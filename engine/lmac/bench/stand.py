@@ -15,7 +15,6 @@ from lmac.models.profile import ModelProfile, ServerModel
 from lmac.models.server import EmbeddedServer
 from lmac.report.result import RunResult
 from lmac.run import RunOrder, execute
-from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation
 
 
@@ -23,20 +22,19 @@ from lmac_sandbox import Engine, require_isolation
 class ServedStand:
     """Items against a server that is up."""
 
-    profile: ModelProfile
+    profiles: Mapping[str, ModelProfile]
+    """By the condition's name, as are the next two; all are of one server."""
     api_key: str | None
     plans: Mapping[str, CheckPlan]
-    """By the condition's name."""
     image_ids: Mapping[str, str]
-    """The same."""
     runs_folder: Path
 
     def order(self, item: Item, config_changes: Mapping[str, object], folder_name: str) -> RunOrder:
         condition = item.condition
         return RunOrder(
             task=item.problem.task,
-            config=condition.config.model_copy(update=dict(config_changes)),
-            profile=self.profile,
+            config=condition.config_for(item.problem).model_copy(update=dict(config_changes)),
+            profile=self.profiles[condition.name],
             checks=self.plans[condition.name].checks,
             image_id=self.image_ids[condition.name],
             folder=self.runs_folder / folder_name,
@@ -44,7 +42,7 @@ class ServedStand:
             api_key=self.api_key,
             acceptance=item.problem.acceptance,
             acceptance_form=item.problem.form,
-            machine=MachineKind.SINGLE_SHOT if condition.condition.single_shot else MachineKind.CONTROL_UNIT,
+            machine=condition.condition.machine,
         )
 
     def execute(self, order: RunOrder) -> RunResult:
@@ -78,7 +76,8 @@ def open_stand(
         require_isolation(engine, config.isolation)
         image_ids = {name: resolve_image(engine, plan.image, cache) for name, plan in plans.items()}
     if profile.embedded is None or weights is None:
-        yield ServedStand(profile, api_key, plans, image_ids, runs_folder)
+        profiles = {condition.name: condition.profile for condition in conditions}
+        yield ServedStand(profiles, api_key, plans, image_ids, runs_folder)
         return
     with EmbeddedServer(
         weights,
@@ -88,7 +87,6 @@ def open_stand(
         threads=profile.embedded.threads,
         prompt_cache_bytes=profile.embedded.prompt_cache_bytes,
     ) as server:
-        served = profile.model_copy(
-            update={"embedded": None, "server": ServerModel(base_url=server.base_url, model=server.model)}
-        )
+        where = {"embedded": None, "server": ServerModel(base_url=server.base_url, model=server.model)}
+        served = {condition.name: condition.profile.model_copy(update=where) for condition in conditions}
         yield ServedStand(served, server.api_key, plans, image_ids, runs_folder)

@@ -67,7 +67,7 @@ def _keep(machine: Machine, report: Report) -> None:
     """Note what the report says of the open window; a checkpoint of the files that are the best so far."""
     state = machine.state
     judged, best = Judged(report, len(state.missing_files)), state.best
-    if best is None or judged.rank < best.rank:
+    if best is None or judged.is_better_than(best):
         best = judged
         machine.guard.keep(judged)
     machine.state = replace(

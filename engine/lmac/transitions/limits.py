@@ -38,6 +38,8 @@ class MachineLimits:
     on_given_up: OnGivenUp = OnGivenUp.CONTINUE
     format_faults: int = 2
     """Replies in a row of which nothing could be read, before the profile's next protocol is used."""
+    finish_when_green: bool = False
+    """Whether green checks close an instruction that has written something, without the model's word."""
     summaries: bool = True
     """Whether the model sums up what it did; without, the listing of the files takes its words' place."""
     evaluator: bool = True

@@ -56,6 +56,8 @@ def decide(state: MachineState, limits: MachineLimits) -> Decision:
         return Evaluate()
     if state.finish_requested:
         return _finish(state) if limits.evaluator else Advance(InstructionEnd.COMPLETED)
+    if limits.finish_when_green and limits.evaluator and _is_done(state):
+        return Advance(InstructionEnd.COMPLETED)
     if state.window_overflows and not state.turns:
         return _left_at_best(state, Halt(Outcome.WINDOW_TOO_SMALL))
     if reason := _spent_window(state, limits):
@@ -107,6 +109,11 @@ def _finish(state: MachineState) -> Decision:
     if state.weakened:
         return RefuseFinish(f"{TESTS_WEAKENED}: {', '.join(state.weakened[:NAMED_TESTS])}")
     return Advance(InstructionEnd.COMPLETED)
+
+
+def _is_done(state: MachineState) -> bool:
+    """Whether the model would be heard if it said so; the files were judged by now."""
+    return state.store_digest != state.opening_digest and isinstance(_finish(state), Advance)
 
 
 def _spent_window(state: MachineState, limits: MachineLimits) -> str:

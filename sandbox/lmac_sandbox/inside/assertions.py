@@ -10,6 +10,7 @@ from .definitions import Function, last_name, statements
 _CHECKING_CALLS = frozenset({"raises", "warns", "deprecated_call", "fail", "xfail", "skip", "importorskip"})
 _CHECKING_WORDS = ("assert", "check", "verify", "expect", "ensure", "validate", "fail")
 """How helpers that assert are named, in files that were not read and as methods of objects."""
+_CATCH_ASSERTIONS = frozenset({"AssertionError", "Exception", "BaseException"})
 _ROUNDS = 3
 """A helper that asserts through two others is still found."""
 
@@ -41,9 +42,82 @@ def assertion_count(function: Function, helpers: frozenset[str]) -> int:
     arguments = function.args
     names = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     # A fixture may assert before or after the test.
-    return len(names & helpers) + sum(
-        _states(node, helpers) for statement in function.body for node in ast.walk(statement)
+    return len(names & helpers) + sum(_states(node, helpers) for node in _heard(function.body, helpers))
+
+
+def _heard(body: Sequence[ast.stmt], helpers: frozenset[str]) -> Iterator[ast.AST]:
+    """Nodes that may run and whose failure is one of the test's.
+
+    Nothing behind a `return`, under `if False`, or where whatever is raised is caught without a word.
+    """
+    for statement in body:
+        yield from _heard_of(statement, helpers)
+        if _leaves(statement):
+            return
+
+
+def _heard_of(statement: ast.stmt, helpers: frozenset[str]) -> Iterator[ast.AST]:
+    match statement:
+        case ast.If(test=test) | ast.While(test=test):
+            yield from ast.walk(test)
+            blocks = _branches(statement)
+        case (
+            ast.For(iter=source, body=inner, orelse=last) | ast.AsyncFor(iter=source, body=inner, orelse=last)
+        ):
+            yield from ast.walk(source)
+            blocks = [last] if _is_empty(source) else [inner, last]
+        case ast.With(items=items, body=inner) | ast.AsyncWith(items=items, body=inner):
+            for item in items:
+                yield from ast.walk(item)
+            blocks = [] if any(_suppresses(item.context_expr) for item in items) else [inner]
+        case ast.Try() | ast.TryStar():
+            blocks = [handler.body for handler in statement.handlers] + [
+                statement.orelse,
+                statement.finalbody,
+            ]
+            if not any(_is_silent(handler, helpers) for handler in statement.handlers):
+                blocks.append(statement.body)
+        case ast.Match(cases=cases):
+            blocks = [case.body for case in cases]
+        case _:
+            yield from ast.walk(statement)
+            return
+    for block in blocks:
+        yield from _heard(block, helpers)
+
+
+def _branches(statement: ast.If | ast.While) -> list[list[ast.stmt]]:
+    """The blocks that its test does not rule out by being a constant."""
+    if not isinstance(statement.test, ast.Constant):
+        return [statement.body, statement.orelse]
+    return [statement.body] if statement.test.value else [statement.orelse]
+
+
+def _leaves(statement: ast.stmt) -> bool:
+    """Whether nothing that follows in its block can run."""
+    if isinstance(statement, ast.If):
+        return all(any(map(_leaves, block)) for block in _branches(statement))
+    return isinstance(statement, ast.Return | ast.Raise | ast.Continue | ast.Break)
+
+
+def _is_empty(source: ast.expr) -> bool:
+    return isinstance(source, ast.List | ast.Tuple | ast.Set) and not source.elts
+
+
+def _suppresses(manager: ast.expr) -> bool:
+    return (
+        isinstance(manager, ast.Call)
+        and last_name(manager) == "suppress"
+        and any(last_name(error) in _CATCH_ASSERTIONS for error in manager.args)
     )
+
+
+def _is_silent(handler: ast.ExceptHandler, helpers: frozenset[str]) -> bool:
+    """Whether it catches failed assertions and states nothing itself."""
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    if not any(error is None or last_name(error) in _CATCH_ASSERTIONS for error in caught):
+        return False
+    return not any(_states(node, helpers) for node in _heard(handler.body, helpers))
 
 
 def _states(node: ast.AST, helpers: frozenset[str]) -> bool:

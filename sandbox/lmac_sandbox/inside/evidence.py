@@ -22,6 +22,11 @@ _TODO = re.compile(r"\b(?:TODO|FIXME)\b")
 _OPEN_BASES = frozenset({"Protocol", "ABC", "ABCMeta"})
 _MAY_DO_NOTHING = frozenset({"__init__", "__exit__", "__aexit__", "__del__", "__post_init__"})
 _OPEN_MARKS = frozenset({"abstractmethod", "overload", "abstractproperty"})
+_READS_FILES = frozenset(
+    {"open", "read_text", "read_bytes", "glob", "rglob", "iglob", "iterdir", "listdir", "scandir", "walk"}
+    | {"import_module", "run_path", "run_module", "spec_from_file_location"}
+)
+"""Calls by which tests look at files under names that no reading of theirs tells."""
 _NAMELESS = frozenset({"__init__", "__main__"})
 
 
@@ -183,7 +188,9 @@ def module_names(code: Iterable[str]) -> frozenset[str]:
 
 
 def reaches(tree: ast.Module, names: frozenset[str]) -> bool:
-    """Whether the file imports one of the modules, or names one as text, as what starts a program does."""
+    """Whether the file imports one of the modules, names one as text as what starts a program does, or reads
+    files by itself.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(level=level, module=module):
@@ -196,6 +203,8 @@ def reaches(tree: ast.Module, names: frozenset[str]) -> bool:
                 # Short ones only: prose names everything.
                 if len(text) <= 200 and names & set(re.split(r"[./\s]", text)):
                     return True
+            case ast.Call(func=called) if last_name(called) in _READS_FILES:
+                return True
             case _:
                 continue
     return False

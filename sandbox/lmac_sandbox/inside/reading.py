@@ -105,10 +105,12 @@ def _of_evidence(
     names = module_names(path for path in code if sources[path].strip())
     by_conftest = any(reaches(tree, names) for path, tree in trees.items() if _is_conftest(path))
     with_tests = {identity.partition("::")[0] for identity in tests}
+    # What tests inherit from other tests may reach the code for them.
+    by_others = module_names(path for path, tree in trees.items() if reaches(tree, names))
     for path, tree in trees.items():
         if path not in with_tests or not names:
             continue
-        if not by_conftest and not reaches(tree, names):
+        if not by_conftest and not reaches(tree, names | by_others):
             yield never_imports(path)
         subject = subject_of(path, code)
         if subject and own_names(tree) and (built := _parsed_code(sources[subject])):

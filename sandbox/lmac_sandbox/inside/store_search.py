@@ -29,9 +29,10 @@ def main() -> None:
     text = str(order["text"])
     files = matching_files(order["files"] or ["*"])
     try:
-        answer = _search(re.compile(text if order["is_pattern"] else re.escape(text)), files)
-        if not answer["hits"] and not order["is_pattern"]:
-            answer = _search(re.compile(re.escape(text), re.IGNORECASE), files)
+        plain = not order["is_pattern"]
+        answer = _search(re.compile(re.escape(text) if plain else text), files, plain)
+        if not answer["hits"] and plain:
+            answer = _search(re.compile(re.escape(text), re.IGNORECASE), files, plain)
             answer["any_case"] = bool(answer["hits"])
     except (re.error, RecursionError, OverflowError, MemoryError) as error:
         answer = _answer() | {"fault": one_line(f"no pattern: {error}")}
@@ -42,7 +43,7 @@ def _answer() -> dict[str, Any]:
     return {"hits": [], "more_hits": 0, "more_files": 0, "not_text": 0, "any_case": False, "fault": ""}
 
 
-def _search(pattern: re.Pattern[str], files: Sequence[str]) -> dict[str, Any]:
+def _search(pattern: re.Pattern[str], files: Sequence[str], plain: bool) -> dict[str, Any]:
     answer = _answer()
     tree = Tree(".")
     for path in files:
@@ -50,18 +51,25 @@ def _search(pattern: re.Pattern[str], files: Sequence[str]) -> dict[str, Any]:
         if b"\0" in content[:8192]:
             answer["not_text"] += 1
             continue
-        found = list(_hits(pattern, content.decode("utf-8", "replace")))
+        text = content.decode("utf-8", "replace")
+        # A pattern may mean something else in a whole text than in its lines; a plain text does not.
+        if plain and not pattern.search(text):
+            continue
         room = min(MOST_HITS - len(answer["hits"]), HITS_OF_A_FILE)
-        answer["hits"] += [[path, number, text] for number, text in found[:room]]
-        answer["more_hits"] += max(len(found) - room, 0)
-        answer["more_files"] += bool(found) and not room
+        count = 0
+        for line, match in _hits(pattern, text):
+            if count < room:
+                answer["hits"].append([path, line, _around(match.string, match.start())])
+            count += 1
+        answer["more_hits"] += max(count - room, 0)
+        answer["more_files"] += bool(count) and not room
     return answer
 
 
-def _hits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
+def _hits(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if match := pattern.search(line):
-            yield number, _around(line, match.start())
+            yield number, match
 
 
 def _around(line: str, at: int) -> str:

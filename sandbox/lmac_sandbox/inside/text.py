@@ -31,6 +31,7 @@ def main() -> None:
     """Print the answer."""
     order = json.loads(sys.argv[1])
     everything = set(matching_files(["*"]))
+    folders = {folder for file in everything for folder in _folders(file)}
     paths = sorted(path for path in everything if fits(path, order["files"]))
     documents: dict[str, Document] = {}
     faults: list[Fault] = []
@@ -42,7 +43,7 @@ def main() -> None:
             faults.append((path, 1, "not-utf8", f"not UTF-8 at byte {error.start}"))
     for path, document in documents.items():
         faults += _structure(path, document)
-        faults += _links(path, documents, everything, order.get("book"))
+        faults += _links(path, documents, everything, folders, order.get("book"))
         if order.get("placeholders"):
             faults += placeholders(path, document)
     faults += _missing(order, documents)
@@ -103,9 +104,12 @@ def _outline(path: str, headings: list[Heading]) -> Iterator[Fault]:
 
 
 def _links(
-    path: str, documents: dict[str, Document], everything: set[str], book: dict[str, Any] | None
+    path: str,
+    documents: dict[str, Document],
+    everything: set[str],
+    folders: set[str],
+    book: dict[str, Any] | None,
 ) -> Iterator[Fault]:
-    folders = {folder for file in everything for folder in _folders(file)}
     for line, link in documents[path].links:
         if _SCHEME.match(link):
             continue
