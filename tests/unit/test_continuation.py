@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmac.messages import Finish, Reply
@@ -45,6 +45,7 @@ def written(said: str | None) -> str | None:
 
 
 @given(cut_files())
+@example(("n0=\nn1._\n", 1))
 def test_a_rest_that_goes_on_in_the_midst_of_a_line_is_put_behind_it(file: tuple[str, int]) -> None:
     content, place = file
 

@@ -174,7 +174,8 @@ def _reopening(cut: Unfinished, lines: list[str]) -> int | None:
         is_nested = _is_markdown(cut) and not info.lower().startswith(("markdown", "md"))
         return None if is_nested and not is_labelled else first + 1
     if before:
-        return first + 1 if is_labelled else None
+        # A single fence closes, even below a line that could name a file.
+        return first + 1 if is_labelled and len(fences) % 2 == 0 else None
     after = next((line for line in lines[first + 1 :] if line.strip()), None)
     closes = after is None or _is_label(after) or len(fences) % 2 == 1
     return None if closes else first + 1
