@@ -44,11 +44,6 @@ class UndoLog:
         self._before: list[dict[str, bytes | _Spilled | None]] = []
         self._first = 0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a checkpoint to come back to."""
-        return bool(self._before)
-
     def mark(self, digest: str) -> Checkpoint:
         """A checkpoint of the store as it is now."""
         if not self._before or self._before[-1]:
