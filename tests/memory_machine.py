@@ -21,6 +21,7 @@ from lmac.checks import NOT_THERE, Check, StandingSuite
 from lmac.control_unit import ControlUnit, Splitter
 from lmac.conversation import Conversation
 from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Verdict
+from lmac.evaluation.standing_tests import Weakened
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -30,7 +31,6 @@ from lmac.processor.actions import ActionProtocol
 from lmac.processor.fenced import FencedProtocol
 from lmac.program import ProgramForm, Task
 from lmac.prompts import shipped_prompts
-from lmac.standing_tests import Weakened
 from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac.transitions import MachineLimits

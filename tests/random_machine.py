@@ -18,13 +18,13 @@ from lmac.bootstrap import ask_for_split
 from lmac.budget import BudgetLimits, InstructionBudget
 from lmac.checks import AcceptanceCheck, StandingSuite
 from lmac.errors import ModelError, SandboxFailure
-from lmac.evidence import weakened
+from lmac.evaluation.evidence import weakened
 from lmac.processor.actions import ActionProtocol, EditForm, ProtocolName
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.json_protocol import JsonProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.program import ProgramForm
-from lmac.revision import MOST_PARTS
+from lmac.program.revision import MOST_PARTS
 from lmac.transitions import MachineLimits, OnGivenUp, Outcome
 from lmac_sandbox import EngineFailure, SandboxError
 from memory_machine import MemoryMachine, memory_machine, unsynced

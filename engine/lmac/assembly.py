@@ -14,7 +14,6 @@ from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, Severity, Standi
 from lmac.config import AcceptanceWhen, RunConfig
 from lmac.errors import ModelError, WeightsError
 from lmac.evaluator import Evaluator
-from lmac.example_suite import examples_suite
 from lmac.file_store import FileStore
 from lmac.journal import Journal
 from lmac.models.profile import ModelProfile
@@ -27,6 +26,7 @@ from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm, Task
 from lmac.store_map import StoreMap
 from lmac.task_examples import examples_of
+from lmac.task_examples.suite import examples_suite
 from lmac.tools import Workspace
 from lmac_sandbox import (
     Engine,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lmac.briefing import Briefing, Setting
+from lmac.control_unit.observing import not_carried_out, observe
 from lmac.conversation import BudgetRefused, Conversation
 from lmac.errors import ContextOverflow
 from lmac.evaluation import Report, journalled
 from lmac.journal import Journal
 from lmac.messages import Action, Reply
-from lmac.observing import not_carried_out, observe
 from lmac.processor.actions import ActionProtocol, offered_edits
 from lmac.program import Instruction, Program
-from lmac.registry import InstructionRegistry
+from lmac.program.registry import InstructionRegistry
 from lmac.tools import FinishRequested, Toolbox, ToolResult, Workspace, instruction_toolbox
 from lmac.transitions import Outcome
 

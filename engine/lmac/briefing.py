@@ -9,11 +9,11 @@ from lmac.context import ContextWindow
 from lmac.evaluation import Report
 from lmac.file_store import FileStore
 from lmac.messages import Message, Role, Sampling
-from lmac.outline import render_ends, render_instruction, render_outline
 from lmac.processor.actions import ActionProtocol, EditForm, ToolForm, offered_edits
 from lmac.program import Program, ProgramForm, Task
+from lmac.program.outline import render_ends, render_instruction, render_outline
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 from lmac.prompts import Prompts
-from lmac.registry import InstructionEnd, InstructionRegistry
 from lmac.rendering import render_report, untrusted
 from lmac.store_map import Focus, NotMapped, StoreMap
 from lmac.transitions import MachineLimits

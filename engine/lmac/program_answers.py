@@ -20,7 +20,7 @@ from lmac.program import (
     Requirement,
     legal_path,
 )
-from lmac.revision import MOST_PARTS
+from lmac.program.revision import MOST_PARTS
 
 MOST_ASKED_REQUIREMENTS = 60
 FAULTS = 5

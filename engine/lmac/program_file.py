@@ -19,9 +19,9 @@ from lmac.program import (
     Requirement,
     Task,
 )
-from lmac.program_order import circle
-from lmac.requirements import listed_requirements
-from lmac.simple_program import numbered_steps
+from lmac.program.order import circle
+from lmac.program.requirements import listed_requirements
+from lmac.program.simple_forms import numbered_steps
 from lmac.yaml_source import Place, YamlSource, parse_yaml, validated
 from lmac_sandbox import BadPath, check_path
 

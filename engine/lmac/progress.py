@@ -9,9 +9,9 @@ from typing import Any, TextIO
 import structlog
 
 from lmac.evaluation import read_check_result
+from lmac.evaluation.wording import worded
 from lmac.journal import Event, Listener
 from lmac.printable import printable, reader_may_go
-from lmac.wording import worded
 
 Shown = Mapping[str, Any]
 

@@ -31,17 +31,17 @@ from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, ModelError, RunCancelled, SandboxFailure
 from lmac.evaluation import Report, journalled
-from lmac.evidence import weakened
+from lmac.evaluation.evidence import weakened
 from lmac.journal import Event, Journal, Listener
-from lmac.ledger import ledger
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
 from lmac.processor import Processor
 from lmac.processor.actions import EditForm
 from lmac.program import Program, Task
+from lmac.program.ledger import ledger
+from lmac.program.registry import InstructionRegistry
 from lmac.prompts import Prompts, shipped_prompts
-from lmac.registry import InstructionRegistry
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
 from lmac.starting_folder import Start

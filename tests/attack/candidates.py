@@ -15,12 +15,12 @@ import pytest
 
 from attack.stage import Attack, Stage
 from lmac.checks import TestCheck
-from lmac.draft_store import DraftStore
 from lmac.errors import ConfigError, SandboxFailure
 from lmac.evaluation import Report, Verdict
+from lmac.evaluation.evidence import weakened
 from lmac.evaluator import Evaluator
-from lmac.evidence import weakened
 from lmac.file_store import FileStore
+from lmac.file_store.draft import DraftStore
 from lmac.messages import Action, Finish, Reply
 from lmac.processor.actions import ActionProtocol, EditForm
 from lmac.processor.fenced import FencedProtocol

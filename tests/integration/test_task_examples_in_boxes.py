@@ -9,9 +9,9 @@ import pytest
 
 from lmac.evaluation import CheckResult, Verdict
 from lmac.evaluator import Evaluator
-from lmac.example_suite import examples_suite
 from lmac.shipped import shipped_folder
 from lmac.task_examples import examples_of
+from lmac.task_examples.suite import examples_suite
 from lmac_sandbox import Engine, Keeper, Limits, Owner, Pool, Volume
 
 pytestmark = pytest.mark.engine

@@ -22,20 +22,20 @@ from lmac.briefing import Briefing, Setting
 from lmac.budget import Budget, BudgetLimits
 from lmac.control_unit import ControlUnit
 from lmac.conversation import BudgetRefused, Conversation
-from lmac.coverage import gaps
 from lmac.errors import ContextOverflow, ModelError
 from lmac.evaluation import CheckResult, JudgedTest, Verdict
 from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.journal import Event, Journal, read_journal
-from lmac.ledger import RequirementState, ledger
 from lmac.messages import Finish, Reply, Request, Role, Sampling, ToolCall
 from lmac.processor.actions import ProtocolName
 from lmac.processor.recorded import RecordedProcessor
 from lmac.program import Instruction, Program, ProgramForm, Requirement, Task
+from lmac.program.coverage import gaps
+from lmac.program.ledger import RequirementState, ledger
+from lmac.program.registry import InstructionEnd, InstructionRegistry
+from lmac.program.revision import Split
 from lmac.prompts import shipped_prompts
-from lmac.registry import InstructionEnd, InstructionRegistry
-from lmac.revision import Split
 from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac.transitions import MachineLimits, Outcome

@@ -14,15 +14,15 @@ from lmac.briefing import Briefing
 from lmac.budget import BudgetLimits
 from lmac.conversation import Conversation
 from lmac.errors import ModelSilent
-from lmac.evidence import weakened
+from lmac.evaluation.evidence import weakened
 from lmac.journal import Event, read_blob, read_journal
 from lmac.messages import Finish, Reply, Request, Sampling, Usage
 from lmac.processor import Processor
 from lmac.processor.actions import EditForm
 from lmac.processor.recorded import RecordedProcessor
 from lmac.program import Instruction
-from lmac.registry import InstructionRegistry
-from lmac.revision import Split
+from lmac.program.registry import InstructionRegistry
+from lmac.program.revision import Split
 from lmac.transitions import MachineLimits, Outcome
 from memory_machine import MemoryMachine, UnsyncedJournal, memory_machine, unsynced
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac.coverage import gaps, mended, uncovered
 from lmac.program import Instruction, Program, PublicName, Requirement
-from lmac.program_order import circle, in_order
+from lmac.program.coverage import gaps, mended, uncovered
+from lmac.program.order import circle, in_order
 
 
 def step(number: int, *needs: int, text: str = "", **more: object) -> Instruction:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lmac.draft_store import DraftStore
 from lmac.file_store import FileStore
+from lmac.file_store.draft import DraftStore
 from lmac_sandbox import FileMissing
 from memory_keeper import MemoryKeeper
 

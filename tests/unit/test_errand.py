@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lmac.errand import CalledOff, Errand, Grip
+from lmac.evaluator.errand import CalledOff, Errand, Grip
 
 
 class Box:

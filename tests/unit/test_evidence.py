@@ -7,8 +7,8 @@ import pytest
 from job_results import finished, job_result, of_test
 from lmac.checks import TestCheck
 from lmac.evaluation import MOST_PROMISED, CheckResult, Finding, Report, Verdict
-from lmac.evidence import weakened
-from lmac.standing_tests import StandingTests
+from lmac.evaluation.evidence import weakened
+from lmac.evaluation.standing_tests import StandingTests
 from lmac_sandbox import Ending, Notice, NoticeKind, Reading
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lmac.errors import SandboxFailure
 from lmac.file_store import FileStore
-from lmac.undo_log import UndoLog
+from lmac.file_store.undo_log import UndoLog
 from lmac_sandbox import StoreError, StoreLimits
 from memory_keeper import MemoryKeeper
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmac.evaluation import CheckResult, JudgedTest, Report, Verdict
-from lmac.floor import FLOOR, MOST_FINDINGS, broken_floor, upon_floor
+from lmac.evaluation.floor import FLOOR, MOST_FINDINGS, broken_floor, upon_floor
 from lmac_sandbox import Ending
 
 

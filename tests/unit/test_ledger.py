@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from lmac.evaluation import CheckResult, JudgedTest, Report, Verdict
-from lmac.ledger import LedgerEntry, RequirementState, in_short, ledger
 from lmac.program import Instruction, Program, Requirement
-from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.program.ledger import LedgerEntry, RequirementState, in_short, ledger
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 from lmac_sandbox import Ending
 
 PROGRAM = Program(

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 import pytest
 
 from lmac.checks.session import canonical
-from lmac.coverage import mended
-from lmac.excerpts import cause, excerpt
 from lmac.messages import Finish, Reply
 from lmac.printable import printable
 from lmac.processor.continuation import joined
@@ -19,10 +17,12 @@ from lmac.processor.fenced import FencedProtocol
 from lmac.processor.fenced_blocks import path_of, pieces
 from lmac.processor.json_protocol import JsonProtocol
 from lmac.program import Instruction, Program, ProgramFault, Requirement, Task
+from lmac.program.coverage import mended
+from lmac.program.requirements import listed_requirements
+from lmac.program.simple_forms import parse_numbered_program
 from lmac.program_answers import PROGRAM
 from lmac.rendering import untrusted
-from lmac.requirements import listed_requirements
-from lmac.simple_program import parse_numbered_program
+from lmac.rendering.excerpts import cause, excerpt
 from lmac.task_examples import examples_of
 from lmac.tools.edited_text import EditRefused
 from lmac.tools.patching import patched

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.program import Instruction, Program, ProgramFault, Task
-from lmac.simple_program import (
+from lmac.program.simple_forms import (
     merged,
     modules_named,
     parse_json_program,

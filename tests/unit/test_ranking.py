@@ -6,11 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from lmac.candidates import Candidate, agreement, choose, crossed_overlays, is_test_file, set_apart
+from lmac.control_unit.candidates import (
+    Candidate,
+    agreement,
+    choose,
+    crossed_overlays,
+    is_test_file,
+    set_apart,
+)
 from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Report, Verdict
+from lmac.evaluation.ranking import Judged, faults, rank
 from lmac.messages import Finish, Reply
 from lmac.processor.actions import Parsed
-from lmac.ranking import Judged, faults, rank
 from lmac_sandbox import Ending, Overlay, StoreFull
 
 GATE = CheckResult("syntax", Verdict.PASSED, Ending.EXITED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmac.program import Instruction, Program
-from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 
 PROGRAM = Program((Instruction("first"), Instruction("second")))
 

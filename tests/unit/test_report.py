@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lmac.errors import ConfigError, ExitCode, HostDiskFull
 from lmac.evaluation import CheckResult, FileCoverage, Finding, JudgedTest, Report, Verdict
 from lmac.file_store import FileStore
-from lmac.ledger import LedgerEntry, RequirementState
 from lmac.messages import Usage
+from lmac.program.ledger import LedgerEntry, RequirementState
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RESULT_NAME, RunResult, read_result, write_result
 from lmac.report.summary import render_ledger, render_summary

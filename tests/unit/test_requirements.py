@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmac.program import MOST_REQUIREMENTS, RequirementSource, Task
-from lmac.requirements import listed_requirements, numbered_requirements
+from lmac.program.requirements import listed_requirements, numbered_requirements
 from lmac.shipped import shipped_folder
 
 

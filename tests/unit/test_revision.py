@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmac.coverage import gaps
 from lmac.program import Instruction, Program, PublicName, Requirement
-from lmac.registry import InstructionEnd, InstructionRegistry
-from lmac.revision import MOST_PARTS, Add, Drop, Revision, RevisionRefused, Split, divided
+from lmac.program.coverage import gaps
+from lmac.program.registry import InstructionEnd, InstructionRegistry
+from lmac.program.revision import MOST_PARTS, Add, Drop, Revision, RevisionRefused, Split, divided
 
 REQUIREMENTS = tuple(Requirement(number, text) for number, text in enumerate(("stack", "queue", "both"), 1))
 PROGRAM = Program(

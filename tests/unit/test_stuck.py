@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lmac.messages import Finish, Reply, ToolCall
-from lmac.stuck import Sign, Watch
+from lmac.transitions.stuck import Sign, Watch
 
 
 def turn(watch: Watch, text: str, acts: Sequence[tuple[str, str]] = (), digest: str = "") -> Watch:

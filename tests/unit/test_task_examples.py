@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from lmac.example_suite import examples_suite, suite_source
 from lmac.shipped import shipped_folder
 from lmac.task_examples import MOST_EXAMPLES, Example, examples_of
+from lmac.task_examples.suite import examples_suite, suite_source
 
 TASK = "Write one module, `m.py`, with the function `f(x)` and the class `Box`.\n\n"
 

@@ -17,7 +17,7 @@ from lmac.inputs import load_checks
 from lmac.messages import Action
 from lmac.processor.actions import EditForm
 from lmac.program import Instruction
-from lmac.revision import Add, Drop, Revision, Split
+from lmac.program.revision import Add, Drop, Revision, Split
 from lmac.store_map import StoreMap
 from lmac.tools import (
     EvaluationRequested,

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from lmac.budget import Scope, Spent
 from lmac.evaluation import CheckResult, Report, Verdict
+from lmac.evaluation.ranking import Judged, faults
 from lmac.messages import Action, Finish, Reply
 from lmac.program import Instruction, Program
-from lmac.ranking import Judged, faults
-from lmac.registry import InstructionEnd, InstructionRegistry
-from lmac.stuck import Watch
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 from lmac.transitions import (
     CHECKS_ARE_RED,
     NOTHING_WRITTEN,
@@ -44,6 +43,7 @@ from lmac.transitions import (
     StepDown,
     decide,
 )
+from lmac.transitions.stuck import Watch
 from lmac_sandbox import Ending
 
 LIMITS = MachineLimits(program_tries=2, turns=3, stuck_turns=2, attempts=2)

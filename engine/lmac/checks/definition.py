@@ -11,7 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lmac.floor import FLOOR
+from lmac.evaluation.floor import FLOOR
 from lmac_sandbox import Reuse
 
 RULES_PLACE = "{rules}"

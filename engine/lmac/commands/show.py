@@ -12,8 +12,8 @@ import click
 from lmac.commands.terminal import terminal_json
 from lmac.errors import ConfigError
 from lmac.journal import Event, read_journal
-from lmac.ledger import RequirementState
 from lmac.printable import printable
+from lmac.program.ledger import RequirementState
 from lmac.report.result import RESULT_NAME, read_result
 from lmac.report.summary import render_ledger, render_summary
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lmac.control_unit.machine import Machine
 from lmac.conversation import BudgetRefused
 from lmac.errors import ContextOverflow
-from lmac.registry import InstructionEnd
+from lmac.program.registry import InstructionEnd
 
 
 def advance(machine: Machine, end: InstructionEnd, reason: str) -> None:

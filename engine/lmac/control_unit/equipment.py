@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lmac.bootstrap.writer import ProgramWriter
 from lmac.briefing import Briefing, Setting
-from lmac.candidates import Panel
+from lmac.control_unit.candidates import Panel
 from lmac.conversation import Conversation
 from lmac.journal import Journal
 from lmac.messages import Sampling
 from lmac.processor.actions import ActionProtocol, offered_edits
 from lmac.program import ProgramForm
-from lmac.program_writer import ProgramWriter
 from lmac.tools import Toolbox, Workspace, instruction_toolbox, without_evaluator
 
 REVISING_CONTEXT_TOKENS = 8000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lmac.control_unit.machine import Machine
 from lmac.evaluation import Report
-from lmac.ledger import LedgerEntry, in_short, ledger
-from lmac.registry import InstructionRegistry
+from lmac.program.ledger import LedgerEntry, in_short, ledger
+from lmac.program.registry import InstructionRegistry
 
 
 class LedgerNotes:

@@ -14,9 +14,9 @@ from lmac.control_unit.machine import Machine, Splitter
 from lmac.conversation import BudgetRefused, Conversation
 from lmac.errors import FormRefused
 from lmac.evaluation import Report
+from lmac.evaluation.standing_tests import Weakened
 from lmac.journal import Journal
 from lmac.processor.actions import ActionProtocol
-from lmac.standing_tests import Weakened
 from lmac.tools import Workspace
 from lmac.transitions import MachineState, Outcome, better_files, decide
 

@@ -8,19 +8,19 @@ from dataclasses import replace
 from lmac.briefing import Briefing, Setting
 from lmac.budget import Scope
 from lmac.control_unit.equipment import Equipment, equipment
+from lmac.control_unit.guard import RegressionGuard
 from lmac.conversation import Conversation
 from lmac.evaluation import Report
-from lmac.guard import RegressionGuard
+from lmac.evaluation.standing_tests import StandingTests, Weakened
 from lmac.journal import Journal
 from lmac.messages import Sampling
 from lmac.processor.actions import ActionProtocol
 from lmac.program import ProgramForm
-from lmac.registry import InstructionRegistry
-from lmac.revision import Split
-from lmac.standing_tests import StandingTests, Weakened
-from lmac.stuck import WARMTH_STEP
+from lmac.program.registry import InstructionRegistry
+from lmac.program.revision import Split
 from lmac.tools import Toolbox, Workspace
 from lmac.transitions import MachineLimits, MachineState
+from lmac.transitions.stuck import WARMTH_STEP
 
 ATTEMPT_WARMTH = 0.2
 """Added to the temperature for every attempt at an instruction that failed."""

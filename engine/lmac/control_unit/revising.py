@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 
 from lmac.control_unit.machine import Machine
 from lmac.errors import ContextOverflow
-from lmac.outline import render_program
-from lmac.revision import Revision, RevisionRefused
+from lmac.program.outline import render_program
+from lmac.program.revision import Revision, RevisionRefused
 from lmac.tools import ToolResult
 
 

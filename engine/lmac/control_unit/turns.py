@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from lmac.control_unit import revising
 from lmac.control_unit.machine import Machine
+from lmac.control_unit.observing import not_carried_out, observe
 from lmac.conversation import BudgetRefused
 from lmac.errors import ContextOverflow, ModelError
 from lmac.messages import Action, Finish, Reply
-from lmac.observing import not_carried_out, observe
 from lmac.processor.actions import Parsed
 from lmac.tools import EvaluationRequested, FinishRequested, RetiredTest, RevisionRequested, ToolResult
 

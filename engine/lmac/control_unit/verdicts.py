@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lmac.control_unit.machine import Machine
 from lmac.evaluation import Report, journalled
-from lmac.ranking import Judged, faults, rank
+from lmac.evaluation.ranking import Judged, faults, rank
 from lmac.transitions import NOTHING_WRITTEN
 
 

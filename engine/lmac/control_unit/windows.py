@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from lmac.control_unit import verdicts
 from lmac.control_unit.machine import Machine
-from lmac.ranking import Judged
-from lmac.stuck import Watch
+from lmac.evaluation.ranking import Judged
 from lmac.tools import with_justifications
+from lmac.transitions.stuck import Watch
 
 
 def open_window(machine: Machine) -> None:

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from lmac.disk import full_disk_named
 from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report
-from lmac.ledger import LedgerEntry
 from lmac.messages import Usage
+from lmac.program.ledger import LedgerEntry
 from lmac.transitions import MachineKind, Outcome
 
 RESULT_NAME = "report.json"

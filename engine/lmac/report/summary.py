@@ -6,11 +6,11 @@ import shlex
 from pathlib import Path
 
 from lmac.evaluation import Report
-from lmac.ledger import LedgerEntry, RequirementState, in_short
+from lmac.evaluation.wording import worded
 from lmac.printable import printable
+from lmac.program.ledger import LedgerEntry, RequirementState, in_short
 from lmac.report.result import RunResult
 from lmac.transitions import MachineKind
-from lmac.wording import worded
 
 SLOW_SECONDS = 0.5
 SLOWEST = 3

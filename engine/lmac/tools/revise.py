@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmac.program import Instruction, ProgramFault, legal_path
+from lmac.program.revision import MOST_PARTS, Add, Drop, Revision, Split
 from lmac.program_answers import Number
-from lmac.revision import MOST_PARTS, Add, Drop, Revision, Split
 from lmac.tools.tool import Arguments, RevisionRequested, Tool, ToolResult, Workspace
 
 

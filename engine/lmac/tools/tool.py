@@ -13,7 +13,7 @@ from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.messages import ToolSpec
 from lmac.processor.actions import ToolForm
-from lmac.revision import Revision
+from lmac.program.revision import Revision
 from lmac.store_map import StoreMap
 
 FINISH = "done"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmac.ranking import Judged
+from lmac.evaluation.ranking import Judged
 from lmac.transitions.state import MachineState
 
 

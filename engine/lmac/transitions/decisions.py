@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmac.registry import InstructionEnd
+from lmac.program.registry import InstructionEnd
 from lmac.transitions.outcome import Outcome
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmac.budget import Scope
-from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 from lmac.transitions.best_files import better_files
 from lmac.transitions.decisions import (
     Advance,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from lmac.budget import Scope, Spent
 from lmac.evaluation import Report
+from lmac.evaluation.ranking import Judged
 from lmac.messages import Action
 from lmac.program import Program, Requirement
-from lmac.ranking import Judged
-from lmac.registry import InstructionRegistry
-from lmac.stuck import Watch
+from lmac.program.registry import InstructionRegistry
+from lmac.transitions.stuck import Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lmac.program import Instruction, Program, Requirement
-from lmac.program_order import circle, in_order
+from lmac.program.order import circle, in_order
 
 SHOWN_CHARACTERS = 160
 """Of a requirement, in what is said of a gap."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from lmac.briefing import Setting
 from lmac.conversation import Conversation
-from lmac.draft_store import DraftStore
 from lmac.evaluation import Report, Verdict
+from lmac.evaluation.ranking import STANDING, rank
+from lmac.file_store.draft import DraftStore
 from lmac.journal import Journal
 from lmac.messages import Reply, Sampling
 from lmac.processor.actions import ActionProtocol, Parsed
-from lmac.ranking import STANDING, rank
 from lmac.tools import Toolbox, Workspace
 from lmac_sandbox import Overlay, StoreError
 

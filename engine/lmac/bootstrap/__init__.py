@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from lmac.bootstrap.briefing import ProgramBriefing
 from lmac.briefing import Briefing, Setting
 from lmac.conversation import Conversation
 from lmac.errors import ContextOverflow
@@ -18,12 +19,11 @@ from lmac.program import (
     Requirement,
     RequirementSource,
 )
+from lmac.program.registry import InstructionRegistry
+from lmac.program.requirements import Requirements, listed_requirements, numbered_requirements
+from lmac.program.revision import MOST_PARTS, Split, divided
+from lmac.program.simple_forms import numbered_steps, parse_json_program, parse_numbered_program
 from lmac.program_answers import PARTS, PROGRAM, REQUIREMENTS
-from lmac.program_briefing import ProgramBriefing
-from lmac.registry import InstructionRegistry
-from lmac.requirements import Requirements, listed_requirements, numbered_requirements
-from lmac.revision import MOST_PARTS, Split, divided
-from lmac.simple_program import numbered_steps, parse_json_program, parse_numbered_program
 
 SPLIT_REASON = "it was too large to be completed in one piece"
 

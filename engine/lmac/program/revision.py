@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from lmac.coverage import takers_of, uncovered
 from lmac.program import MOST_INSTRUCTIONS, Instruction, Program
-from lmac.program_order import circle, in_order
+from lmac.program.coverage import takers_of, uncovered
+from lmac.program.order import circle, in_order
 
 MOST_PARTS = 4
 """Of one split: each has its own attempts, and a run must end."""

@@ -8,11 +8,20 @@ from dataclasses import replace
 from typing import Protocol
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, CommandCheck, StandingSuite
-from lmac.errand import Grip
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
-from lmac.floor import upon_floor
-from lmac.judging import BoxBroken, BoxSource, EvaluationBox, Judging, Sources, Subject, broken, in_box
+from lmac.evaluation.floor import upon_floor
+from lmac.evaluator.errand import Grip
+from lmac.evaluator.judging import (
+    BoxBroken,
+    BoxSource,
+    EvaluationBox,
+    Judging,
+    Sources,
+    Subject,
+    broken,
+    in_box,
+)
 from lmac_sandbox import Ending, Job, JobResult, Overlay, SandboxError, StoreError
 
 __all__ = ["CANDIDATE", "BoxBroken", "BoxSource", "EvaluationBox", "Evaluator", "JobListener"]

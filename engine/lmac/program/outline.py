@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lmac.program import Requirement
-from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 
 
 def render_program(registry: InstructionRegistry) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from lmac.disk import full_disk_named
 from lmac.errors import SandboxFailure
-from lmac.undo_log import Checkpoint, UndoLog
+from lmac.file_store.undo_log import Checkpoint, UndoLog
 from lmac_sandbox import FileEntry, Overlay
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from lmac.bootstrap import read_program, read_requirements, requirements_at_hand
+from lmac.bootstrap.briefing import ProgramBriefing
 from lmac.briefing import Setting
 from lmac.conversation import Conversation
-from lmac.coverage import gaps, mended
 from lmac.errors import ContextOverflow
 from lmac.journal import Journal
 from lmac.messages import Observation, Reply, Sampling
 from lmac.processor.actions import ActionProtocol
 from lmac.program import Instruction, Program, ProgramFault, Requirement, RequirementSource
-from lmac.program_briefing import ProgramBriefing
-from lmac.registry import InstructionRegistry
+from lmac.program.coverage import gaps, mended
+from lmac.program.registry import InstructionRegistry
 from lmac.transitions import MachineState
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from lmac.checks.session import canonical
 from lmac.evaluation import CheckResult, Finding, Report, Verdict, in_words
-from lmac.excerpts import cause, excerpt
-from lmac.ranking import STANDING
-from lmac.wording import claim, counts
+from lmac.evaluation.ranking import STANDING
+from lmac.evaluation.wording import claim, counts
+from lmac.rendering.excerpts import cause, excerpt
 
 _MARK = re.compile(r"<\s*(?:/\s*)?untrusted\s*>", re.IGNORECASE)
 

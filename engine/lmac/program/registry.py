@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lmac.program import Instruction, Program
-from lmac.revision import Revision, revise
+from lmac.program.revision import Revision, revise
 
 PROGRESS_KEPT = 3
 """Windows of an instruction whose summaries the next one is told; older ones have been read by those."""

@@ -9,13 +9,13 @@ from typing import Any
 from lmac.briefing import Setting
 from lmac.context import ContextWindow
 from lmac.messages import Message, Role
-from lmac.outline import is_numbered_in, render_program
 from lmac.processor.actions import ActionProtocol
 from lmac.program import ProgramForm, Requirement
+from lmac.program.outline import is_numbered_in, render_program
+from lmac.program.registry import InstructionRegistry
+from lmac.program.revision import MOST_PARTS
+from lmac.program.simple_forms import program_schema
 from lmac.program_answers import MOST_ASKED_REQUIREMENTS, PARTS, PROGRAM, REQUIREMENTS, Question, schema_of
-from lmac.registry import InstructionRegistry
-from lmac.revision import MOST_PARTS
-from lmac.simple_program import program_schema
 
 
 @dataclass(frozen=True, slots=True)

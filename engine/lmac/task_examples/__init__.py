@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from lmac.example_forms import call_examples, stated_result
-from lmac.example_names import SubjectNames, subject_names
+from lmac.task_examples.forms import call_examples, stated_result
+from lmac.task_examples.names import SubjectNames, subject_names
 
 MOST_EXAMPLES = 200
 _MOST_FOUND = 1000

@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Literal, Protocol, TypeVar
 
 from lmac.checks import Check, StandingSuite
-from lmac.errand import Errand, Grip
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Verdict
+from lmac.evaluator.errand import Errand, Grip
 from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Overlay, Reuse, Snapshot, WireError
 
 T = TypeVar("T")

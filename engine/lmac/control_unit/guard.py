@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lmac.evaluation.ranking import Judged
 from lmac.file_store import FileStore
-from lmac.ranking import Judged
-from lmac.undo_log import Checkpoint
+from lmac.file_store.undo_log import Checkpoint
 
 
 class RegressionGuard:

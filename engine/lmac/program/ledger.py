@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from lmac.evaluation import JudgedTest, Report, Verdict
 from lmac.program import Instruction
-from lmac.registry import InstructionEnd, InstructionRegistry
+from lmac.program.registry import InstructionEnd, InstructionRegistry
 
 SHOWN_BY_MOST = 20
 """Checks that an entry names."""
