@@ -49,6 +49,10 @@ class Setting:
     """Replies that are sampled for an instruction's first write."""
     candidate_temperature: float = 0.8
     """Of all candidates but the first."""
+    repair_temperature: float | None = None
+    """Least temperature of a reply to a red report."""
+    plans: bool = False
+    """Whether files are written after a short plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Briefing:
             files=self._files(registry),
             number=registry.number,
             instruction=render_instruction(registry, self.setting.task.text),
-            how_to_write=self.protocol.how_to_write if anew or not has_own else self._how_to_change,
+            how_to_write=self._how_to_write if anew or not has_own else self._how_to_change,
         )
         if report is not None and not report.green:
             text = "again" if anew else "red"
@@ -125,8 +129,13 @@ class Briefing:
     def _red(self, text: str, report: Report, most_characters: int, before: Report | None = None) -> str:
         rendered = untrusted(render_report(report, most_characters, before))
         if text == "again":
-            return self._render(text, report=rendered, how_to_write=self.protocol.how_to_write)
+            return self._render(text, report=rendered, how_to_write=self._how_to_write)
         return self._render(text, report=rendered, how_to_change=self._how_to_change)
+
+    @property
+    def _how_to_write(self) -> str:
+        how = self.protocol.how_to_write
+        return f"{self._render('plan')} {how}" if self.setting.plans else how
 
     @property
     def _how_to_change(self) -> str:

@@ -306,6 +306,8 @@ def _setting(order: RunOrder) -> Setting:
         shows_own_files_again=not {EditForm.REPLACE, EditForm.PATCH}.isdisjoint(order.profile.edits),
         candidates=order.profile.candidates,
         candidate_temperature=order.profile.candidate_temperature,
+        repair_temperature=order.profile.repair_temperature,
+        plans=order.profile.plans,
         tested_steps=order.config.domain is Domain.CODEBASE,
     )
 

@@ -102,6 +102,26 @@ def test_the_temperature_goes_back_when_something_changes(journal: UnsyncedJourn
     assert [event.data["heat"] for event in events(tmp_path, "unstuck")] == [0]
 
 
+def test_what_answers_a_red_report_is_sampled_no_cooler_than_the_profile_wants_it(
+    journal: UnsyncedJournal,
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), RED, GREEN, DONE, SUMMARY])
+    outcome = memory_machine(processor, journal, repair_temperature=0.7).unit.run()
+
+    assert outcome is Outcome.COMPLETED
+    assert [request.sampling.temperature for request in processor.requests] == [0.0, 0.0, 0.7, 0.0]
+
+
+@pytest.mark.parametrize("plans", [True, False])
+def test_files_are_written_after_a_plan_where_the_profile_wants_one(
+    plans: bool, journal: UnsyncedJournal
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), GREEN, DONE, SUMMARY])
+    memory_machine(processor, journal, plans=plans).unit.run()
+
+    assert ("Begin with a plan" in processor.requests[1].messages[-1].text) is plans
+
+
 def test_an_instruction_whose_attempts_are_spent_is_split_once_and_given_up_when_it_cannot_be(
     journal: UnsyncedJournal, tmp_path: Path
 ) -> None:

@@ -116,6 +116,14 @@ class Machine:
         """Files that the current instruction names and the store does not hold."""
         return self.workspace.store.missing(self.registry.current.files)
 
+    def turn_sampling(self) -> Sampling:
+        """Of the turn at hand: no cooler than the setting wants it for a reply to a red report."""
+        sampling, report = self.sampling(), self.report_at_hand
+        least = self.equipment.setting.repair_temperature
+        if least is None or self.state.turns < 2 or report is None or report.green:
+            return sampling
+        return replace(sampling, temperature=max(sampling.temperature, least))
+
     def leave(self, registry: InstructionRegistry) -> None:
         """Close the window; the registry says what comes next."""
         state = self.state

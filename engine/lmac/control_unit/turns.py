@@ -73,7 +73,7 @@ def _reply(machine: Machine) -> Reply | None:
     _temper(machine)
     machine.state = replace(machine.state, turns=machine.state.turns + 1)
     try:
-        return conversation.ask(machine.sampling())
+        return conversation.ask(machine.turn_sampling())
     except ContextOverflow:
         machine.state = replace(machine.state, window_overflows=True)
         return None
@@ -85,7 +85,7 @@ def _with_rest(machine: Machine, reply: Reply) -> Reply:
     if not is_cut or machine.state.turns >= machine.limits.turns:
         return reply
     try:
-        whole = machine.conversation.go_on(machine.sampling())
+        whole = machine.conversation.go_on(machine.turn_sampling())
     except (BudgetRefused, ModelError):
         # What came whole is carried out before the same stands in the way of the next call.
         return reply

@@ -145,6 +145,10 @@ class ModelProfile(_Section):
     """Replies to choose from for an instruction's first write; more than one for weak models."""
     candidate_temperature: float = Field(default=0.8, ge=0, le=2)
     """Of all candidates but the first, which has the profile's own."""
+    repair_temperature: float | None = Field(default=None, ge=0, le=2)
+    """Least temperature of a reply to a red report: a weak model that is cool writes the same file again."""
+    plans: bool = False
+    """Whether files are written after a short plan in plain text, in the same reply; helps weak models."""
     server_options: dict[str, float | int | bool | str] = Field(default_factory=dict)
     """Further parameters of each request that the server knows: top_p, llama.cpp's repeat_penalty."""
     prices: Prices | None = None

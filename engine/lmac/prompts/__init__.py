@@ -28,6 +28,7 @@ PLACES = {
     "split_numbered": frozenset({"task", "program", "number", "instruction", "progress", "most_parts"}),
     "programmer": frozenset({"manual"}),
     "opening": frozenset({"task", "program", "summary", "files", "number", "instruction", "how_to_write"}),
+    "plan": frozenset[str](),
     "red": frozenset({"report", "how_to_change"}),
     "green": frozenset({"report", "number"}),
     "again": frozenset({"report", "how_to_write"}),
