@@ -37,7 +37,7 @@ from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
 from lmac.processor import Processor
-from lmac.processor.actions import EditForm
+from lmac.processor.actions import EditForm, offered_edits
 from lmac.program import Program, Task
 from lmac.program.ledger import ledger
 from lmac.program.registry import InstructionRegistry
@@ -289,6 +289,7 @@ def _setting(order: RunOrder) -> Setting:
     sampling = order.profile.sampling()
     if order.config.seed is not None:
         sampling = replace(sampling, seed=order.config.seed)
+    offered = offered_edits(order.profile.edits, order.profile.protocol)
     return Setting(
         task=order.task,
         prompts=order.prompts,
@@ -303,7 +304,7 @@ def _setting(order: RunOrder) -> Setting:
         program=order.program,
         map_characters=order.config.map_characters,
         # Whoever changes pieces of a file must see it.
-        shows_own_files_again=not {EditForm.REPLACE, EditForm.PATCH}.isdisjoint(order.profile.edits),
+        shows_own_files_again=not {EditForm.REPLACE, EditForm.PATCH}.isdisjoint(offered),
         candidates=order.profile.candidates,
         candidate_temperature=order.profile.candidate_temperature,
         repair_temperature=order.profile.repair_temperature,
