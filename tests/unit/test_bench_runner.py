@@ -335,7 +335,7 @@ def test_a_digest_says_what_is_measured_and_not_where() -> None:
 
 def test_a_key_that_is_given_its_default_leaves_a_digest_as_it_is() -> None:
     said = bench_definition(
-        one={"run": {"machine": {"turns": 6}, "seed": None}, "profile": {"candidates": 1}}
+        one={"run": {"machine": {"turns": 6}, "seed": None}, "profile": {"summary_tokens": 200}}
     )
 
     digest = resolve_condition("one", said, {}, None, shipped_prompts("codebase")).digest

@@ -80,7 +80,7 @@ def resolve_condition(
         "machine": condition.machine.value,
         "until_green": condition.until_green,
         "profile": profile.model_dump(mode="json", exclude_defaults=True, exclude=_SPEED_ONLY),
-        "prompts": _reachable(prompts, config),
+        "prompts": _reachable(prompts, config, profile),
     }
     digest = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return ResolvedCondition(name, condition, config, config_without, profile, prompts, digest)
@@ -97,10 +97,11 @@ def _said(config: RunConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_MEASURED)
 
 
-def _reachable(prompts: Prompts, config: RunConfig) -> dict[str, str]:
+def _reachable(prompts: Prompts, config: RunConfig, profile: ModelProfile) -> dict[str, str]:
     """The texts that the processor may be told; a text for later turns changes nothing for a single call."""
     one_call = config.budget.calls == 1 and config.machine.program_tries == 0
-    names = _FIRST_TEXTS if one_call else prompts.texts
+    told = [name for name in prompts.texts if name != "plan" or profile.plans]
+    names = _FIRST_TEXTS if one_call else told
     return {**{name: prompts.texts[name] for name in names}, **prompts.parts}
 
 
