@@ -6,14 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, Severity, StandingSuite, TestCheck
 from lmac.config import AcceptanceWhen, RunConfig
 from lmac.errors import ModelError, WeightsError
-from lmac.evaluator import Evaluator
 from lmac.file_store import FileStore
 from lmac.journal import Journal
 from lmac.models.profile import ModelProfile
@@ -24,6 +22,8 @@ from lmac.processor.json_protocol import JsonProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import ProgramForm, Task
+from lmac.recording.calls import error_fields
+from lmac.recording.taped_evaluator import TapedEvaluator
 from lmac.store_map import StoreMap
 from lmac.task_examples import examples_of
 from lmac.task_examples.suite import examples_suite
@@ -31,7 +31,6 @@ from lmac.tools import Workspace
 from lmac_sandbox import (
     Engine,
     EngineFailure,
-    JobResult,
     Reuse,
     Sandbox,
     open_sandbox,
@@ -101,15 +100,15 @@ def start_sandbox(
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
     store = FileStore(sandbox.store)
-    evaluator = Evaluator(
+    evaluator = TapedEvaluator(
+        journal,
         sandbox.boxes,
         _as_configured(checks, config, suites),
         tools,
         tests,
-        partial(journal_job, journal),
-        suites,
-        store.overlay_digest,
-        config.evaluation.candidates_at_once or max(config.ready_boxes, os.cpu_count() or 1),
+        suites=suites,
+        overlay_digest=store.overlay_digest,
+        most_at_once=config.evaluation.candidates_at_once or max(config.ready_boxes, os.cpu_count() or 1),
     )
     return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), sandbox)
 
@@ -149,33 +148,6 @@ def standing_suites(
     return tuple(suites)
 
 
-def journal_job(journal: Journal, name: str, store_digest: str, result: JobResult) -> None:
-    """Keep the raw bytes of a job's streams; what is shown of them elsewhere is cut and cleaned.
-
-    `streams` names, of each that is not empty, the sha256 of its head and, where it was cut, of its tail.
-    """
-    outputs = {"stdout": result.stdout, "stderr": result.stderr, "subject": result.subject_output}
-    streams = {
-        stream: {
-            "sha256": [journal.keep(part) for part in (output.head, output.tail) if part],
-            "total_bytes": output.total_bytes,
-        }
-        for stream, output in outputs.items()
-        if output is not None and output.total_bytes
-    }
-    journal.append(
-        "job",
-        name=name,
-        store_digest=store_digest,
-        ending=result.ending,
-        exit_code=result.exit_code,
-        signal=result.signal,
-        seconds=result.seconds,
-        leftover_processes=result.leftover_processes,
-        streams=streams,
-    )
-
-
 def start_processor(
     profile: ModelProfile,
     api_key: str | None,
@@ -195,7 +167,7 @@ def start_processor(
     """
 
     def retried(error: ModelError, wait_seconds: float) -> None:
-        journal.append("retry", error=type(error).__name__, text=error.message, wait_seconds=wait_seconds)
+        journal.append("retry", **error_fields(error), wait_seconds=wait_seconds)
 
     if profile.server is not None:
         return stack.enter_context(

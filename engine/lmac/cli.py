@@ -55,6 +55,7 @@ def cli() -> None:
     First time:      lmac setup
     A run:           lmac run "Write a module roman.py that converts Roman numerals, with tests"
     What came of it: lmac show RUN
+    After a crash:   lmac resume RUN
     Trouble:         lmac doctor
 
     Exit codes: 0 ok, 1 checks failed, 2 configuration, 3 budget, 4 model, 5 sandbox, 70 a fault of LMAC,
@@ -138,6 +139,36 @@ def show(run: str, runs_folder: str, as_json: bool) -> int:
     from lmac.commands.show import show_run
 
     return show_run(run, Path(runs_folder), as_json)
+
+
+@cli.command("resume")
+@click.argument("run")
+@click.option("--runs-folder", default="runs", show_default=True, help="Where runs are kept.")
+@click.option(
+    "--allow-drift",
+    "allowed_drift",
+    multiple=True,
+    type=click.Choice(["lmac_version", "checks"]),
+    help="Go on although this differs from what the run began with. May be repeated.",
+)
+@json_option
+def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], as_json: bool) -> int:
+    """Carry RUN on where it stopped, by its id or its folder.
+
+    After a kill, a power cut, a full disk, Ctrl-C, a model or an engine that failed. Nothing is paid or
+    judged twice: what the journal holds is taken from it. A call of the model that was under way is made
+    again, and counts. Config, prompts, suites and files are those that the run began with; the server's key
+    is read from the environment again.
+
+    A finished run is left as it is (exit code 0); the exit codes are those of `lmac run` otherwise.
+
+    \b
+    Example:
+      lmac resume stack-queue-1122-1630-4f2a
+    """
+    from lmac.commands.resume import resume_run
+
+    return resume_run(run, Path(runs_folder), allowed_drift, as_json, os.environ)
 
 
 @cli.command()

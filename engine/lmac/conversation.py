@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from lmac.budget import Budget, Refusal
 from lmac.context import ContextWindow, Size, TokenMeter, Turn, brief, size_of
@@ -21,6 +20,7 @@ from lmac.messages import Finish, Message, Observation, Reply, Request, Role, Sa
 from lmac.processor import Processor
 from lmac.processor.actions import ActionProtocol
 from lmac.processor.continuation import how_to_go_on, joined
+from lmac.recording.calls import error_fields, reply_fields
 from lmac.request_log import RequestLog
 
 LEAST_WINDOW_TOKENS = 256
@@ -65,14 +65,14 @@ class Conversation:
         protocol: ActionProtocol,
         journal: Journal,
         budget: Budget,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._processor = processor
         self._protocol = protocol
         self._journal = journal
         self._requests = RequestLog(journal)
-        self._clock = clock
-        self._started = clock()
+        self._clock = clock or (lambda: journal.elapsed_seconds)
+        self._started = self._clock()
         self._window = ContextWindow((), limit_tokens=0, reply_tokens=0)
         self._reply: Reply | None = None
         self._observations: list[Observation] = []
@@ -312,13 +312,14 @@ class Conversation:
             )
         self._demand_budget(prompt_tokens, reply_tokens, 0.0)
         self._requests.write(request, purpose, prompt_tokens)
-        self._journal.sync()
+        # What is asked follows from what is on disk; that it was asked does not.
+        self._journal.sync_events()
         self._prompt_tokens, self._reply_tokens = prompt_tokens, reply_tokens
         try:
             reply = self._distinct(self._processor.ask(request))
         except ModelError as error:
             self._settle_failure(error)
-            self._journal.append("model_error", error=type(error).__name__, text=error.message)
+            self._journal.append("model_error", **error_fields(error))
             if isinstance(error, ContextOverflow):
                 self._learn_limit(error, window)
             raise
@@ -342,15 +343,7 @@ class Conversation:
         return replace(reply, calls=tuple(calls))
 
     def _journal_reply(self, reply: Reply) -> None:
-        self._journal.append(
-            "reply",
-            text=self._journal.keep(reply.text),
-            calls=[asdict(call) for call in reply.calls],
-            finish=reply.finish.value,
-            usage=asdict(reply.usage),
-            model=reply.model,
-            seconds=round(reply.seconds, 3),
-        )
+        self._journal.append("reply", **reply_fields(reply, self._journal.keep))
         self._journal.sync()
 
     # The budget

@@ -10,8 +10,10 @@ LmacError
 │   │   └── FormRefused     it takes no tools, or no schema for its reply; the control unit steps down
 │   ├── ModelGarbled        the answer is no chat completion: HTML, half a JSON, no choices
 │   ├── ModelSilent         no answer within the time allowed
+│   ├── ReplyLost           the process ended before an answer came; only journals tell of it
 │   ├── ContextOverflow     the server says that the request is too long; the control unit handles it
 │   └── WeightsError        the model's weights are absent, incomplete or not the ones that were named
+├── Divergence              exit 2: a run that is gone through again does not do what its journal says
 ├── SandboxFailure          exit 5: the container engine, an image, a box or the store failed
 └── HostDiskFull            exit 5: the host has no space left for the run's files
 
@@ -21,6 +23,9 @@ LmacError
 from __future__ import annotations
 
 from enum import IntEnum
+
+SHOWN_CHARACTERS = 200
+"""Of a value within a message."""
 
 
 class ExitCode(IntEnum):
@@ -102,6 +107,10 @@ class ModelSilent(ModelError):
     """No answer within the time allowed."""
 
 
+class ReplyLost(ModelError):
+    """The process that asked ended before an answer came."""
+
+
 class ContextOverflow(ModelError):
     """The request is longer than the server's context window.
 
@@ -124,6 +133,32 @@ class ContextOverflow(ModelError):
 
 class WeightsError(ModelError):
     """Weights are absent, incomplete, or not those that the profile names."""
+
+
+class Divergence(LmacError):
+    """A run that is gone through again does something else than its journal says.
+
+    Args:
+        seq: Of the event.
+        kind: Of the event, as it was recorded.
+        field: The first that differs, such as `results[0].verdict`; `kind` when it is another event.
+    """
+
+    def __init__(self, seq: int, kind: str, field: str, recorded: object, now: object) -> None:
+        super().__init__(
+            f"event {seq} ({kind}): {field} was {_shown(recorded)} and is {_shown(now)} now",
+            "another version of LMAC, or what it runs on, may decide otherwise",
+        )
+        self.seq = seq
+        self.kind = kind
+        self.field = field
+        self.recorded = recorded
+        self.now = now
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 class SandboxFailure(LmacError):

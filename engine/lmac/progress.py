@@ -65,7 +65,7 @@ class _Progress:
 
     def __call__(self, event: Event) -> None:
         shown = self._shown(event.kind, event.data)
-        if shown is not None:
+        if shown is not None and not event.again:
             # Without a watcher the run goes on, and its journal tells the rest.
             with reader_may_go(self._stream):
                 self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown})
@@ -80,6 +80,8 @@ class _Progress:
                 }
             case "server_starting":
                 return data
+            case "resumed":
+                return {"after_event": data["after"]}
             case "started_from":
                 return {"files": len(data["files"]), "left_out": len(data["left_out"])}
             case "standing_suites":

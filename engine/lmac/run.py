@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,19 +29,21 @@ from lmac.config import Domain, RunConfig
 from lmac.control_unit import ControlUnit
 from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
-from lmac.errors import ConfigError, ModelError, RunCancelled, SandboxFailure
+from lmac.errors import ConfigError, Divergence, ModelError, RunCancelled, SandboxFailure
 from lmac.evaluation import Report, journalled
 from lmac.evaluation.evidence import weakened
-from lmac.journal import Event, Journal, Listener
+from lmac.journal import STOPPED, Effect, Event, Journal, Listener
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
 from lmac.processor import Processor
 from lmac.processor.actions import EditForm, offered_edits
+from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import Program, Task
 from lmac.program.ledger import ledger
 from lmac.program.registry import InstructionRegistry
 from lmac.prompts import Prompts, shipped_prompts
+from lmac.recording.taped_processor import TapedProcessor
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
 from lmac.starting_folder import Start
@@ -50,6 +52,8 @@ from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import SandboxError
 
 FILES_NAME = "files"
+TYPED = (KeyboardInterrupt, RunCancelled, ModelError, SandboxFailure, SandboxError)
+"""What ends a run with an outcome of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +106,45 @@ def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
         HostDiskFull: the host's disk has no room for the journal or the files.
     """
     make_run_folder(order.folder)
-    with Journal(order.folder, _cancelling_once(listener) if listener else None) as journal:
-        progress = _Progress(time.monotonic())
-        try:
-            with _typed(progress):
-                journal.append("run_opened", **_opening(order, journal.keep(order.prompts.as_yaml())))
-                _start_and_run(order, journal, progress)
-        finally:
-            # Whatever nobody foresaw goes on to the caller, and still leaves a closed journal and a result.
-            result = _result(order, progress)
-            journal.append(
-                "run_closed", outcome=result.outcome.value, error=result.error, seconds=result.seconds
-            )
-            journal.sync()
-            write_result(order.folder, result)
+    with Journal(order.folder, cancelling_once(listener)) as journal:
+        return carry_through(order, journal)
+
+
+def carry_through(order: RunOrder, journal: Journal) -> RunResult:
+    """Carry out a run, or once more one that was recorded, to its outcome.
+
+    Raises:
+        Divergence: the run does not do what was recorded. Whatever stops it before the recording is over is
+            raised like that, and nothing was written.
+        HostDiskFull: as `execute`.
+    """
+    progress = _Progress()
+    try:
+        with _typed(progress, journal):
+            journal.append("run_opened", **_opening(order, journal.keep))
+            _start_and_run(order, journal, progress)
+    except BaseException:
+        # Whatever nobody foresaw goes on to the caller, and still leaves a closed journal and a result.
+        if not journal.is_replaying:
+            _close(order, journal, progress)
+        raise
+    return _close(order, journal, progress)
+
+
+def _close(order: RunOrder, journal: Journal, progress: _Progress) -> RunResult:
+    result = _result(order, progress, journal.elapsed_seconds)
+    journal.append("run_closed", outcome=result.outcome.value, error=result.error, seconds=result.seconds)
+    journal.sync()
+    events, chain = journal.end
+    result = replace(result, journal_events=events, journal_chain=chain)
+    write_result(order.folder, result)
     return result
 
 
-def _cancelling_once(listener: Listener) -> Listener:
+def cancelling_once(listener: Listener | None) -> Listener | None:
     """What is left to do after a cancellation is done and told; it cannot be cancelled again."""
+    if listener is None:
+        return None
     cancelled = False
 
     def tell(event: Event) -> None:
@@ -160,7 +184,6 @@ def make_run_folder(folder: Path) -> None:
 class _Progress:
     """What is known of a run while it goes; it survives whatever stops the run."""
 
-    started: float
     outcome: Outcome | None = None
     error: str = ""
     next_step: str = ""
@@ -169,6 +192,7 @@ class _Progress:
     exported: Exported = Exported()
     registry: InstructionRegistry | None = None
     conversation: Conversation | None = None
+    stopped: bool = False
 
     def fail(self, outcome: Outcome, error: str = "", next_step: str = "") -> None:
         """Take the first failure as the outcome: what follows from it says less."""
@@ -176,18 +200,31 @@ class _Progress:
             return
         self.outcome, self.error, self.next_step = outcome, error, next_step
 
+    def stop(self, error: BaseException, journal: Journal) -> None:
+        """Note what stopped the run, and where: there it goes on when it is resumed."""
+        if isinstance(error, KeyboardInterrupt | RunCancelled):
+            self.fail(Outcome.INTERRUPTED)
+        elif isinstance(error, ModelError):
+            self.fail(Outcome.MODEL_FAILED, error.message, error.next_step)
+        elif isinstance(error, SandboxFailure | SandboxError):
+            self.fail(Outcome.SANDBOX_FAILED, error.message, error.next_step)
+        if not self.stopped:
+            self.stopped = True
+            outcome = self.outcome or Outcome.FAULT
+            journal.append(STOPPED, outcome=outcome.value, error=self.error or type(error).__name__)
+
 
 @contextmanager
-def _typed(progress: _Progress) -> Iterator[None]:
-    """Turn what stops the block into the run's outcome."""
+def _typed(progress: _Progress, journal: Journal) -> Iterator[None]:
+    """Turn what stops the block into the run's outcome; raise what stops it while it is only gone through."""
     try:
         yield
-    except (KeyboardInterrupt, RunCancelled):
-        progress.fail(Outcome.INTERRUPTED)
-    except ModelError as error:
-        progress.fail(Outcome.MODEL_FAILED, error.message, error.next_step)
-    except (SandboxFailure, SandboxError) as error:
-        progress.fail(Outcome.SANDBOX_FAILED, error.message, error.next_step)
+    except BaseException as error:
+        if journal.is_replaying or isinstance(error, Divergence):
+            raise
+        progress.stop(error, journal)
+        if not isinstance(error, TYPED):
+            raise
 
 
 def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> None:
@@ -206,17 +243,36 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             suites,
             _starting_files(order, journal),
         )
-        processor = start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
+
+        def start() -> OpenAIProcessor:
+            return start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
+
         try:
-            with _typed(progress):
-                profile = sized(order.profile, processor.fetch, processor.base_url)
-                if profile != order.profile:
-                    sizes = {"context_tokens": profile.context_tokens, "reply_tokens": profile.reply_tokens}
-                    journal.append("server_sizes", **sizes)
-                known = replace(order, profile=profile)
+            with _typed(progress, journal):
+                processor = TapedProcessor(journal, start)
+                known = replace(order, profile=_sized(order.profile, processor, journal))
                 _run_machine(known, journal, processor, sandbox.workspace, progress)
-        finally:
-            _deliver(order, journal, sandbox, progress)
+        except BaseException:
+            if not journal.is_replaying:
+                _deliver(order, journal, sandbox, progress)
+            raise
+        _deliver(order, journal, sandbox, progress)
+
+
+def _sized(
+    profile: ModelProfile, processor: TapedProcessor[OpenAIProcessor], journal: Journal
+) -> ModelProfile:
+    """The profile with the sizes that it leaves to the server."""
+    if profile.server is None or (profile.context_tokens and profile.reply_tokens):
+        return profile
+    recorded = journal.recorded(Effect.SERVER, "server_sizes")
+    if recorded is None:
+        live = processor.live()
+        told = sized(profile, live.fetch, live.base_url)
+    else:
+        told = profile.model_copy(update=dict(recorded.data))
+    journal.append("server_sizes", context_tokens=told.context_tokens, reply_tokens=told.reply_tokens)
+    return told
 
 
 def _run_machine(
@@ -239,17 +295,19 @@ def _run_machine(
             unit = ControlUnit(
                 setting, conversation, protocol, workspace, journal, lower, weakened, ask_for_split, floor
             )
-            _run_control_unit(unit, progress)
+            _run_control_unit(unit, journal, progress)
         case _:
             assert_never(order.machine)
 
 
-def _run_control_unit(unit: ControlUnit, progress: _Progress) -> None:
+def _run_control_unit(unit: ControlUnit, journal: Journal, progress: _Progress) -> None:
     try:
         progress.outcome = unit.run()
-    except (KeyboardInterrupt, RunCancelled, ModelError):
-        # The store still stands: what goes out is the best of it.
-        unit.deliver_best()
+    except (KeyboardInterrupt, RunCancelled, ModelError) as error:
+        if not journal.is_replaying:
+            # The store still stands: what goes out is the best of it.
+            progress.stop(error, journal)
+            unit.deliver_best()
         raise
     finally:
         progress.registry = unit.state.registry
@@ -266,12 +324,7 @@ def _starting_files(order: RunOrder, journal: Journal) -> Mapping[str, bytes]:
     """The files that the store begins with, kept by their digests."""
     if order.start is None:
         return {}
-    journal.append(
-        "started_from",
-        folder=order.start.folder,
-        files={path: journal.keep(content) for path, content in order.start.files.items()},
-        left_out=[[one.path, one.reason] for one in order.start.left_out],
-    )
+    journal.append("started_from", **_kept_start(order.start, journal.keep))
     return order.start.files
 
 
@@ -316,6 +369,9 @@ def _setting(order: RunOrder) -> Setting:
 def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _Progress) -> None:
     """Export the store as it stands, and judge it by the user's suite."""
     folder = order.folder / FILES_NAME
+    if journal.was_resumed:
+        # What an earlier process delivered, or half of it.
+        shutil.rmtree(folder, ignore_errors=True)
     store_digest = sandbox.workspace.store.digest()
     try:
         progress.exported = export_files(sandbox.workspace.store, folder)
@@ -327,8 +383,9 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
             if lost := store.missing(sandbox.workspace.store.paths()):
                 # A store in memory empties with its last container.
                 said = f"{len(lost)} files were lost with the store's keeper, such as {lost[0]!r}"
+                step = "give the machine more memory, or the store less"
+                progress.stop(SandboxFailure(said, step), journal)
                 journal.append("store_lost", text=said)
-                progress.fail(Outcome.SANDBOX_FAILED, said, "give the machine more memory, or the store less")
     journal.append("exported", store_digest=store_digest, **asdict(progress.exported))
     judged = progress.outcome not in (None, Outcome.INTERRUPTED, Outcome.SANDBOX_FAILED)
     if order.acceptance is not None and judged:
@@ -337,24 +394,36 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
         journal.append("acceptance", **journalled(progress.acceptance))
 
 
-def _opening(order: RunOrder, prompts_digest: str) -> dict[str, object]:
+def _opening(order: RunOrder, keep: Callable[[bytes | str], str]) -> dict[str, object]:
     """What the run is made of, for the journal; no key is in it."""
     return {
         "lmac_version": __version__,
         "task": order.task.text,
+        "task_name": order.task.name,
         "config": order.config.model_dump(mode="json"),
         "profile": order.profile.model_dump(mode="json"),
         "image_id": order.image_id,
         "checks": [described(check) for check in order.checks],
-        "prompts_digest": prompts_digest,
-        "acceptance": sorted(order.acceptance or ()),
+        "prompts_digest": keep(order.prompts.as_yaml()),
+        "acceptance": None
+        if order.acceptance is None
+        else {path: keep(content) for path, content in sorted(order.acceptance.items())},
         "acceptance_form": order.acceptance_form.value,
         "machine": order.machine.value,
-        "program_given": order.program is not None,
+        "start": None if order.start is None else keep(json.dumps(_kept_start(order.start, keep))),
+        "program": None if order.program is None else keep(json.dumps(asdict(order.program))),
     }
 
 
-def _result(order: RunOrder, progress: _Progress) -> RunResult:
+def _kept_start(start: Start, keep: Callable[[bytes | str], str]) -> dict[str, object]:
+    return {
+        "folder": start.folder,
+        "files": {path: keep(content) for path, content in start.files.items()},
+        "left_out": [[one.path, one.reason] for one in start.left_out],
+    }
+
+
+def _result(order: RunOrder, progress: _Progress, seconds: float) -> RunResult:
     registry, conversation = progress.registry, progress.conversation
     usage = conversation.budget.usage if conversation else Usage()
     return RunResult(
@@ -375,7 +444,7 @@ def _result(order: RunOrder, progress: _Progress) -> RunResult:
         usage=usage,
         calls=conversation.budget.calls if conversation else 0,
         cost=order.profile.prices.cost(usage) if order.profile.prices else None,
-        seconds=round(time.monotonic() - progress.started, 1),
+        seconds=round(seconds, 1),
         started_from=order.start.folder if order.start else "",
         left_out=tuple((one.path, one.reason) for one in order.start.left_out) if order.start else (),
         requirements=ledger(registry, progress.checks) if registry else (),

@@ -318,11 +318,11 @@ def test_an_instruction_does_not_close_over_a_deleted_test_until_somebody_says_w
 # What a turn costs
 
 
-def test_a_turn_waits_for_the_disk_twice(journal: UnsyncedJournal) -> None:
+def test_a_turn_waits_for_the_disk_three_times(journal: UnsyncedJournal) -> None:
     made = scripted(journal, says(ONE_STEP), GREEN, DONE)
     made.unit.run()
 
-    assert journal.syncs == 2 * made.conversation.budget.calls
+    assert journal.syncs == 3 * made.conversation.budget.calls
 
 
 # The plain loop

@@ -13,7 +13,7 @@ from lmac.budget import Budget, BudgetLimits, InstructionBudget, Scope, Spent
 from lmac.context import ContextWindow, TokenMeter, size_of
 from lmac.conversation import BudgetRefused, Conversation
 from lmac.errors import ContextOverflow, ModelBusy, ModelSilent
-from lmac.journal import BLOBS_NAME, Journal, read_blob, read_journal
+from lmac.journal import PACK_NAME, Journal, read_blob, read_journal
 from lmac.messages import (
     Finish,
     Message,
@@ -103,14 +103,14 @@ def test_a_message_is_kept_once_however_often_it_is_sent(journal: Journal, tmp_p
     for _ in range(5):
         conversation.ask(SAMPLING)
         conversation.notice("Go on.")
-    kept = [path for path in (tmp_path / BLOBS_NAME).rglob("*") if path.is_file()]
+    kept = (tmp_path / PACK_NAME).read_bytes().count(b"LMB1")
     requests = [event for event in read_journal(tmp_path) if event.kind == "request"]
 
     assert [len(event.data["messages"]) for event in requests] == [2, 2, 2, 2, 2]
     assert [event.data["kept"] for event in requests] == [0, 2, 4, 6, 8]
     assert [event.data["after"] for event in requests] == [None, 0, 2, 4, 6]
     # System, user, the reply's text, and the notice.
-    assert len(kept) == 4
+    assert kept == 4
 
 
 def test_every_request_can_be_rebuilt_from_the_journal(journal: Journal, tmp_path: Path) -> None:

@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job_results import job_result
-from lmac.assembly import journal_job
 from lmac.disk import full_disk_named
 from lmac.errors import ConfigError, HostDiskFull
 from lmac.journal import (
-    BLOBS_NAME,
     JOURNAL_NAME,
     ORIGIN,
+    PACK_NAME,
     Event,
     Journal,
     read_blob,
     read_journal,
 )
+from lmac.recording.taped_evaluator import journal_job
 from lmac_sandbox import Output
 
 
@@ -51,11 +51,12 @@ def test_events_come_back_in_order_with_their_data(written: Path) -> None:
     assert events[0].at.endswith("+00:00")
 
 
-def test_each_line_names_the_digest_of_the_one_before_it(written: Path) -> None:
-    lines = lines_of(written)
-    chained = [json.loads(line)["prev"] for line in lines]
-
-    assert chained == [ORIGIN, *(hashlib.sha256(line.rstrip(b"\n")).hexdigest() for line in lines[:-1])]
+def test_each_line_is_chained_to_those_before_it(written: Path) -> None:
+    chain = ORIGIN
+    for line in lines_of(written):
+        body, told = line.split(b',"chain":')
+        chain = hashlib.sha256(chain.encode() + body).hexdigest()
+        assert json.loads(told[: -len(b"}\n")]) == chain
 
 
 def test_a_listener_is_told_of_every_event_after_it_was_written(tmp_path: Path) -> None:
@@ -74,13 +75,13 @@ def test_a_journal_cut_at_any_byte_yields_the_events_before_the_cut(written: Pat
         assert list(read_journal(tmp_path)) == events[: whole[:size].count(b"\n")]
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_changed_line_is_named_by_the_one_that_follows_it(written: Path, number: int) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_changed_line_is_named(written: Path, number: int) -> None:
     lines = lines_of(written)
     lines[number - 1] = lines[number - 1].replace(b'"kind":"', b'"kind":"un')
     (written / JOURNAL_NAME).write_bytes(b"".join(lines))
 
-    with pytest.raises(ConfigError, match=f"line {number + 1}"):
+    with pytest.raises(ConfigError, match=f"line {number}: changed"):
         list(read_journal(written))
 
 
@@ -123,19 +124,24 @@ def test_what_is_kept_is_named_by_its_bytes_and_kept_once(tmp_path: Path) -> Non
 
     assert digest == hashlib.sha256("Grüße".encode()).hexdigest()
     assert read_blob(tmp_path, digest) == "Grüße".encode()
-    assert len([path for path in (tmp_path / BLOBS_NAME).rglob("*") if path.is_file()]) == 2
+    assert read_blob(tmp_path, hashlib.sha256(b"").hexdigest()) == b""
+    assert (tmp_path / PACK_NAME).read_bytes().count("Grüße".encode()) == 1
 
 
 def test_a_changed_or_missing_content_is_named(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         digest = journal.keep(b"content")
-    place = tmp_path / BLOBS_NAME / digest[:2] / digest
-    place.write_bytes(b"another")
+    pack = tmp_path / PACK_NAME
+    whole = pack.read_bytes()
+    pack.write_bytes(whole.replace(b"content", b"another"))
 
     with pytest.raises(ConfigError, match=digest):
         read_blob(tmp_path, digest)
-    place.unlink()
+    pack.write_bytes(whole[:-1])
     with pytest.raises(ConfigError, match=digest):
+        read_blob(tmp_path, digest)
+    pack.unlink()
+    with pytest.raises(ConfigError, match=PACK_NAME):
         read_blob(tmp_path, digest)
 
 
@@ -171,16 +177,33 @@ def test_a_full_disk_is_said_plainly_with_the_folder(tmp_path: Path) -> None:
     assert "runs_folder" in error.value.next_step
 
 
+def test_after_an_event_that_had_no_space_no_other_is_written(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        own = os.dup(journal._file)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._file)
+        with pytest.raises(HostDiskFull):
+            journal.append("event")
+        os.dup2(own, journal._file)
+        with pytest.raises(HostDiskFull):
+            journal.append("another")
+        os.close(own)
+        os.close(full)
+
+    assert list(read_journal(tmp_path)) == []
+
+
 def test_a_content_for_which_there_is_no_space_is_not_kept(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"content").hexdigest()
     with Journal(tmp_path) as journal:
-        place = tmp_path / BLOBS_NAME / digest[:2]
-        place.mkdir()
-        (place / f"{digest}.partial").symlink_to("/dev/full")
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._pack._file)
+        os.close(full)
         with pytest.raises(HostDiskFull, match=str(tmp_path)):
             journal.keep(b"content")
 
-    assert not (place / digest).exists()
+    with pytest.raises(ConfigError, match=digest):
+        read_blob(tmp_path, digest)
 
 
 def test_other_faults_of_the_disk_keep_their_own_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 
 from lmac.commands.terminal import terminal_json
 from lmac.errors import ConfigError
-from lmac.journal import Event, read_journal
+from lmac.journal import Event, demand_end, read_journal
 from lmac.printable import printable
 from lmac.program.ledger import RequirementState
 from lmac.report.result import RESULT_NAME, read_result
@@ -20,9 +20,11 @@ from lmac.report.summary import render_ledger, render_summary
 
 def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
     """Print a run's result; of a run without one, how far its journal goes."""
-    folder = _folder(run, runs_folder)
+    folder = run_folder(run, runs_folder)
     if (folder / RESULT_NAME).is_file():
         result = read_result(folder)
+        if result.journal_events:
+            demand_end(folder, result.journal_events, result.journal_chain)
         click.echo(terminal_json(json.loads(result.as_json())) if as_json else render_summary(result))
         if not as_json:
             click.echo(_program(folder))
@@ -43,7 +45,12 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
     return 0
 
 
-def _folder(run: str, runs_folder: Path) -> Path:
+def run_folder(run: str, runs_folder: Path) -> Path:
+    """The folder of a run, by its id or its own path.
+
+    Raises:
+        ConfigError: there is none.
+    """
     for folder in (runs_folder / run, Path(run)):
         if folder.is_dir():
             return folder
@@ -80,7 +87,7 @@ def _unfinished(state: dict[str, Any]) -> str:
     said = (
         f"{state['run_id']} has no result: it is running, or its process was killed.\n"
         f"Its journal holds {state['events']} events; the last one is {state['last_event']}, "
-        f"at {state['last_event_at']}."
+        f"at {state['last_event_at']}. Was it killed: `lmac resume {state['run_id']}` goes on there."
     )
     counts = [f"{len(numbers)} {name}" for name, numbers in state["requirements"].items()]
     requirements = f"\nIts requirements: {', '.join(counts)}." if counts else ""

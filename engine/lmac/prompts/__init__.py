@@ -72,6 +72,12 @@ class Prompts:
         return yaml.safe_dump(whole, allow_unicode=True, width=110)
 
 
+def read_prompts(kept: str) -> Prompts:
+    """The prompts that `Prompts.as_yaml` wrote."""
+    whole = yaml.safe_load(kept)
+    return Prompts(whole["texts"], whole["language"], hashlib.sha256(kept.encode()).hexdigest())
+
+
 @cache
 def shipped_prompts(domain: str = "codebase", language: str = "python") -> Prompts:
     """The prompts of a domain that comes with LMAC, for a language that it has the texts of.

@@ -54,6 +54,10 @@ class RunResult:
     """What became of each; results of earlier versions hold none."""
     assumed_tokens: int = 0
     """Estimated prompts of failed calls; the budget counts them, `usage` and `cost` do not."""
+    journal_events: int = 0
+    """How many lines the journal had; 0 in results of earlier versions."""
+    journal_chain: str = ""
+    """`chain` of the last of them."""
 
     @property
     def cached_share(self) -> float:

@@ -1,0 +1,58 @@
+"""A journal, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lmac.errors import ConfigError
+from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event, Line, read_line
+
+
+def read_journal(folder: Path) -> Iterator[Event]:
+    """The events of a run, in order; a torn last line, what a power cut leaves, is passed over.
+
+    Raises:
+        ConfigError: no journal, or a line that was changed or does not follow from the one before it.
+    """
+    for line in read_lines(folder):
+        yield line.event
+
+
+def read_lines(folder: Path) -> Iterator[Line]:
+    """As `read_journal`, with what surrounds each event."""
+    path = folder / JOURNAL_NAME
+    try:
+        lines = path.open("rb")
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}", "name a run folder, or a run's id under runs/"
+        ) from error
+    chain = ORIGIN
+    with lines:
+        for number, text in enumerate(lines, start=1):
+            if not text.endswith(b"\n"):
+                return
+            line = read_line(text[:-1], chain)
+            if line is None or line.event.seq != number - 1:
+                raise ConfigError(f"{path}, line {number}: changed, or not written by this version's journal")
+            yield line
+            chain = line.chain
+
+
+def demand_end(folder: Path, events: int, chain: str) -> None:
+    """Hold a journal against what was known of its end when its run had ended; it may be longer since.
+
+    Raises:
+        ConfigError: lines were cut off its end, or it is another one.
+    """
+    path = folder / JOURNAL_NAME
+    found, last = 0, ""
+    for line in read_lines(folder):
+        found += 1
+        if found == events:
+            last = line.chain
+    if found < events:
+        raise ConfigError(f"{path}: {events - found} of its {events} lines were cut off the end")
+    if last != chain:
+        raise ConfigError(f"{path}, line {events}: this is not the journal of the run that ended here")

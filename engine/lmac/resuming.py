@@ -1,0 +1,137 @@
+"""A run that was stopped or killed, taken up where it stood, from its folder alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from lmac import __version__
+from lmac.checks import AcceptanceForm, Check, described
+from lmac.config import RunConfig
+from lmac.errors import ConfigError
+from lmac.inputs import cache_folder, load_checks, resolve_key, resolve_weights
+from lmac.journal import BlobMissing, Journal, Listener, Policy
+from lmac.models.profile import ModelProfile
+from lmac.program import Program, Task
+from lmac.prompts import read_prompts
+from lmac.report.result import RESULT_NAME, RunResult, read_result
+from lmac.run import RunOrder, cancelling_once, carry_through
+from lmac.starting_folder import LeftOut, Start
+from lmac.transitions import MachineKind
+from lmac_sandbox import Engine, find_image, require_isolation
+
+DRIFTS = ("lmac_version", "checks")
+"""Keys of `run_opened` that are not the run's own: what stands in their place now may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What came of a run that was taken up."""
+
+    result: RunResult
+    was_finished: bool
+    """There was nothing left to do."""
+
+
+def resume(
+    folder: Path,
+    environment: Mapping[str, str],
+    listener: Listener | None = None,
+    allowed_drift: Collection[str] = (),
+) -> Resumed:
+    """Carry a run on, from the turn in which it stopped to its outcome.
+
+    The store is filled anew, calls that were answered are not made again, and nothing is judged twice.
+
+    Args:
+        allowed_drift: Of `DRIFTS`, what may differ from what the run began with.
+
+    Raises:
+        ConfigError: no such run, its journal was changed, another process carries it out, or what it is made
+            of differs.
+        Divergence: this version of LMAC decides otherwise than the one that began the run.
+        SandboxFailure, SandboxError, WeightsError: as for a new run.
+    """
+    policy = Policy(drift=frozenset(allowed_drift))
+    with Journal.reopened(folder, cancelling_once(listener), policy) as journal:
+        recording = journal.recording
+        if not recording:
+            raise ConfigError(f"{folder}: the run had not begun", "start it again: `lmac run`")
+        if recording[-1].kind == "run_closed" and (folder / RESULT_NAME).exists():
+            return Resumed(read_result(folder), was_finished=True)
+        order = _recorded_order(folder, journal, environment, allowed_drift)
+        return Resumed(carry_through(order, journal), was_finished=False)
+
+
+def _recorded_order(
+    folder: Path, journal: Journal, environment: Mapping[str, str], allowed_drift: Collection[str]
+) -> RunOrder:
+    """The order that the run was begun with."""
+    opening = journal.recording[0].data
+    try:
+        config = RunConfig.model_validate(opening["config"])
+        profile = ModelProfile.model_validate(opening["profile"])
+        checks = load_checks(config).checks
+        _demand_same(opening, checks, allowed_drift)
+        with Engine.connect(config.engine_url) as engine:
+            require_isolation(engine, config.isolation)
+            image_id = find_image(engine, opening["image_id"])
+        return RunOrder(
+            task=Task(opening["task"], opening["task_name"]),
+            config=config,
+            profile=profile,
+            checks=checks,
+            image_id=image_id,
+            folder=folder,
+            prompts=read_prompts(_text(journal, opening["prompts_digest"])),
+            weights=resolve_weights(profile, cache_folder(environment)),
+            api_key=resolve_key(profile, environment),
+            acceptance=_files(journal, opening["acceptance"]),
+            acceptance_form=AcceptanceForm(opening["acceptance_form"]),
+            machine=MachineKind(opening["machine"]),
+            start=_start(journal, opening["start"]),
+            program=_program(journal, opening["program"]),
+        )
+    except (KeyError, ValidationError, BlobMissing) as error:
+        raise ConfigError(
+            f"{folder}: another version of LMAC ({opening.get('lmac_version')}) began this run, and this one "
+            f"({__version__}) cannot read what it is made of",
+            "resume it with that version",
+        ) from error
+
+
+def _demand_same(
+    opening: Mapping[str, Any], checks: tuple[Check, ...], allowed_drift: Collection[str]
+) -> None:
+    now = {"lmac_version": __version__, "checks": [described(check) for check in checks]}
+    for name in DRIFTS:
+        if now[name] != opening[name] and name not in allowed_drift:
+            raise ConfigError(
+                f"{name}: the run began with {opening[name]}, here is {now[name]}",
+                f"put back what it began with, or allow that by --allow-drift {name}",
+            )
+
+
+def _text(journal: Journal, digest: str) -> str:
+    return journal.read(digest).decode("utf-8")
+
+
+def _files(journal: Journal, kept: Mapping[str, str] | None) -> Mapping[str, bytes] | None:
+    return None if kept is None else {path: journal.read(digest) for path, digest in kept.items()}
+
+
+def _program(journal: Journal, digest: str | None) -> Program | None:
+    return None if digest is None else TypeAdapter(Program).validate_json(journal.read(digest))
+
+
+def _start(journal: Journal, digest: str | None) -> Start | None:
+    if digest is None:
+        return None
+    kept = json.loads(journal.read(digest))
+    left_out = tuple(LeftOut(*one) for one in kept["left_out"])
+    return Start(kept["folder"], _files(journal, kept["files"]) or {}, left_out)
