@@ -31,5 +31,8 @@ class MemoryJournal(Journal):
     def sync(self) -> None:
         """Memory is as far as it goes."""
 
+    def sync_events(self) -> None:
+        """Nor are there events that a disk has."""
+
     def of_kind(self, kind: str) -> list[Event]:
         return [event for event in self.events if event.kind == kind]
