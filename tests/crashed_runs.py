@@ -196,7 +196,9 @@ def _memory_sandbox(
 def random_order(seed: int, **config: Any) -> tuple[RunOrder, Callable[[Request], Reply]]:
     """A run and its model, made from the seed alone."""
     dice = random.Random(seed)
-    protocols = dice.choice((["fenced"], ["native", "fenced"], ["json", "fenced"], ["native", "json", "fenced"]))
+    protocols = dice.choice(
+        (["fenced"], ["native", "fenced"], ["json", "fenced"], ["native", "json", "fenced"])
+    )
     nature = Nature(
         sound=dice.choice((0.6, 0.8, 0.97)),
         slips=dice.choice((0.0, 0.3)),
@@ -231,7 +233,9 @@ def random_order(seed: int, **config: Any) -> tuple[RunOrder, Callable[[Request]
         folder=Path("set later"),
         acceptance=dice.choice((None, {"test_suite.py": b"def test_a(): ...\n"})),
         machine=dice.choice((MachineKind.CONTROL_UNIT, MachineKind.CONTROL_UNIT, MachineKind.LOOP)),
-        start=dice.choice((None, None, Start("old", {"a.py": b"A = 0\n", "test_a.py": b"def test_a(): ...\n"}))),
+        start=dice.choice(
+            (None, None, Start("old", {"a.py": b"A = 0\n", "test_a.py": b"def test_a(): ...\n"}))
+        ),
     )
     return order, server.ask
 

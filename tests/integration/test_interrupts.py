@@ -140,7 +140,7 @@ def test_ctrl_c_while_the_first_event_is_told_still_closes_the_record(tmp_path: 
         result = execute(order, pressed_at_once)
 
     assert result.outcome is Outcome.INTERRUPTED
-    assert [event.kind for event in read_journal(order.folder)] == ["run_opened", "run_closed"]
+    assert [event.kind for event in read_journal(order.folder)] == ["run_opened", "stopped", "run_closed"]
     assert report_of(order.folder)["exit_code"] == 130
 
 

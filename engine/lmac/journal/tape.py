@@ -75,6 +75,7 @@ class Tape:
         self._last_seq = -1
         self._elapsed_ms = 0
         self._at_ms: int | None = None
+        self._before_found: tuple[int, int, int, int | None] | None = None
         self._pass_over()
 
     @property
@@ -114,6 +115,7 @@ class Tape:
         place, own = self._next, self.policy.passed_over | {RESUMED, *past}
         while place < len(self._lines) and self._lines[place].event.kind in own:
             place += 1
+        self._before_found = self._where
         if place >= len(self._lines):
             self.cut()
             return None
@@ -151,10 +153,19 @@ class Tape:
         self._advance()
 
     def cut(self) -> None:
-        """Let the recording end here: what stands further on is of no use any more."""
+        """Let the recording end before the effect whose end was found: it is of no use any more."""
+        self._where = self._before_found or self._where
         left = self._lines[self._next :]
         self.lost_calls += sum(line.event.kind == "request" for line in left)
         del self._lines[self._next :]
+
+    @property
+    def _where(self) -> tuple[int, int, int, int | None]:
+        return self._next, self._last_seq, self._elapsed_ms, self._at_ms
+
+    @_where.setter
+    def _where(self, where: tuple[int, int, int, int | None]) -> None:
+        self._next, self._last_seq, self._elapsed_ms, self._at_ms = where
 
     def _advance(self) -> None:
         self._come_by(self._lines[self._next])

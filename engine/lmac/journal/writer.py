@@ -36,6 +36,7 @@ class Journal:
 
     _tape: Tape | None = None
     _elapsed_ms = 0
+    _lost_calls = 0
     _full: HostDiskFull | None = None
     was_resumed = False
     """Whether the run's folder may hold what an earlier process left."""
@@ -246,9 +247,9 @@ class Journal:
 
     def take_lost_calls(self) -> int:
         """Calls of the model that were begun, and to which no reply was kept; counted once."""
-        if self._tape is None:
-            return 0
-        lost, self._tape.lost_calls = self._tape.lost_calls, 0
+        lost, self._lost_calls = self._lost_calls, 0
+        if self._tape is not None:
+            lost, self._tape.lost_calls = lost + self._tape.lost_calls, 0
         return lost
 
     @staticmethod
@@ -261,6 +262,7 @@ class Journal:
             raise Divergence(tape.last_seq + 1, kind, "kind", "the end of the recording", kind)
         self._tape = None
         self._elapsed_ms = tape.elapsed_ms
+        self._lost_calls = tape.lost_calls
         self._append(
             RESUMED,
             {
@@ -318,7 +320,6 @@ def _lock(file: int, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        os.close(file)
         raise ConfigError(
             f"{folder}: another process carries this run out", "wait for its end, or end it"
         ) from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -100,15 +101,21 @@ class Tool(ABC, Generic[A]):
 
     def form(self) -> ToolForm:
         """The tool as protocols offer it."""
-        schema = self.arguments.model_json_schema()
-        schema.pop("title", None)
-        schema.pop("description", None)
         return ToolForm(
-            spec=ToolSpec(self.name, self.description, schema),
+            spec=ToolSpec(self.name, self.description, _schema_of(self.arguments)),
             fenced_form=f"{self.name.upper()} {self.fenced_words}".strip(),
             positional=self.positional,
             rest=self.rest,
         )
+
+
+@cache
+def _schema_of(arguments: type[Arguments]) -> Mapping[str, Any]:
+    """Made once: it takes pydantic a millisecond, and every window asks for that of each tool."""
+    schema = arguments.model_json_schema()
+    schema.pop("title", None)
+    schema.pop("description", None)
+    return schema
 
 
 def cut(text: str, most_characters: int) -> str:
