@@ -136,24 +136,27 @@ class WeightsError(ModelError):
 
 
 class Divergence(LmacError):
-    """A run that is gone through again does something else than its journal says.
+    """A run that is gone through again does something else than its journal says; `Divergence.at` makes one."""
 
-    Args:
-        seq: Of the event.
-        kind: Of the event, as it was recorded.
-        field: The first that differs, such as `results[0].verdict`; `kind` when it is another event.
-    """
+    seq = 0
+    """Of the event."""
+    kind = ""
+    """Of the event, as it was recorded."""
+    field = ""
+    """The first that differs, such as `results[0].verdict`; `kind` when it is another event."""
+    recorded: object = None
+    now: object = None
 
-    def __init__(self, seq: int, kind: str, field: str, recorded: object, now: object) -> None:
-        super().__init__(
+    @classmethod
+    def at(cls, seq: int, kind: str, field: str, recorded: object, now: object) -> Divergence:
+        """In this field of this event."""
+        error = cls(
             f"event {seq} ({kind}): {field} was {_shown(recorded)} and is {_shown(now)} now",
             "another version of LMAC, or what it runs on, may decide otherwise",
         )
-        self.seq = seq
-        self.kind = kind
-        self.field = field
-        self.recorded = recorded
-        self.now = now
+        error.seq, error.kind, error.field = seq, kind, field
+        error.recorded, error.now = recorded, now
+        return error
 
 
 def _shown(value: object) -> str:

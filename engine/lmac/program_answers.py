@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -205,7 +204,6 @@ def said_of(error: ValidationError) -> str:
     return "; ".join(said).removeprefix(": ")
 
 
-@cache
 def schema_of(answer: type[BaseModel]) -> Mapping[str, Any]:
     """The JSON schema of an answer as servers constrain to it: flat, and with every property required."""
     schema = answer.model_json_schema()

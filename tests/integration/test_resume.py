@@ -177,7 +177,7 @@ def test_an_interrupted_run_goes_on_after_the_event_at_which_it_was(tmp_path: Pa
     assert report["outcome"] == "completed"
     assert delivered(run.folder) == GREEN_FILES
     (resumed,) = (event for event in found if event.kind == "resumed")
-    assert [event.kind for event in found if event.seq > resumed.data["after"]][0] == "stopped"
+    assert next(event.kind for event in found if event.seq > resumed.data["after"]) == "stopped"
 
 
 def test_a_changed_journal_is_named_and_nothing_is_done(tmp_path: Path, image_id: str) -> None:

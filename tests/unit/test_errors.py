@@ -13,6 +13,7 @@ import lmac
 from lmac import errors
 from lmac.errors import (
     ConfigError,
+    Divergence,
     ExitCode,
     HostDiskFull,
     LmacError,
@@ -22,6 +23,7 @@ from lmac.errors import (
 
 FAMILIES = {
     ConfigError: ExitCode.CONFIG,
+    Divergence: ExitCode.CONFIG,
     ModelError: ExitCode.MODEL,
     SandboxFailure: ExitCode.SANDBOX,
     HostDiskFull: ExitCode.SANDBOX,

@@ -121,10 +121,10 @@ class Tape:
             return None
         event = self._lines[place].event
         if event.kind not in kinds:
-            raise Divergence(event.seq, event.kind, "kind", event.kind, " or ".join(kinds))
+            raise Divergence.at(event.seq, event.kind, "kind", event.kind, " or ".join(kinds))
         for name, value in (asked or {}).items():
             if event.data.get(name) != value:
-                self.policy.heard(Divergence(event.seq, event.kind, name, event.data.get(name), value))
+                self.policy.heard(Divergence.at(event.seq, event.kind, name, event.data.get(name), value))
         while self._next < place:
             self._advance()
         return event
@@ -138,13 +138,13 @@ class Tape:
         line = self._lines[self._next]
         event = line.event
         if event.kind != kind:
-            raise Divergence(event.seq, event.kind, "kind", event.kind, kind)
+            raise Divergence.at(event.seq, event.kind, "kind", event.kind, kind)
         now = as_json(data)
         if now != line.data_json:
             left_out = self.policy.not_compared | (self.policy.drift if kind == "run_opened" else frozenset())
             found = first_difference(event.data, json.loads(now), left_out)
             if found is not None:
-                self.policy.heard(Divergence(event.seq, kind, *found))
+                self.policy.heard(Divergence.at(event.seq, kind, *found))
         self._advance()
         return event
 

@@ -259,7 +259,7 @@ class Journal:
     def _go_on(self, tape: Tape, kind: str) -> None:
         """Leave the tape behind: from here on everything is new."""
         if not tape.policy.goes_on:
-            raise Divergence(tape.last_seq + 1, kind, "kind", "the end of the recording", kind)
+            raise Divergence.at(tape.last_seq + 1, kind, "kind", "the end of the recording", kind)
         self._tape = None
         self._elapsed_ms = tape.elapsed_ms
         self._lost_calls = tape.lost_calls
