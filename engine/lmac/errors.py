@@ -136,7 +136,7 @@ class WeightsError(ModelError):
 
 
 class Divergence(LmacError):
-    """A run that is gone through again does something else than its journal says; `Divergence.at` makes one."""
+    """A run that is gone through again does something else than its journal says."""
 
     seq = 0
     """Of the event."""

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from crashed_runs import Crash, Runs, Told, crashes, left_by, random_order, synced_pack_bytes
-from lmac.errors import RunCancelled
-from lmac.journal import Event
+from lmac.errors import Divergence, RunCancelled
+from lmac.evaluation import CheckResult, Verdict
+from lmac.journal import Effect, Event, Policy
 from lmac.journal.reading import read_lines
+from lmac.journal.tape import SURROUNDINGS
 from lmac.transitions import Outcome
+from lmac_sandbox import Ending, JobResult
+from memory_machine import ReadingCheck
 
 
 @pytest.fixture
@@ -87,3 +91,43 @@ def test_a_run_that_is_interrupted_at_any_event_delivers_what_it_has_and_can_go_
         folder = tmp_path / f"interrupted-{number}"
         assert runs.begin(folder, cancelling).result.outcome is Outcome.INTERRUPTED
         assert_alike(runs.resume(folder), undisturbed)
+
+
+EXECUTED_AGAIN = Policy(
+    taken=frozenset({Effect.MODEL, Effect.SERVER}),
+    goes_on=False,
+    passed_over=SURROUNDINGS | {"job"},
+)
+"""The model's replies come from the journal, and nothing is written; all else is had again."""
+
+
+@pytest.mark.parametrize("seed", [1, 3, 8])
+def test_a_run_can_be_gone_through_with_every_check_executed_again(
+    seed: int, tmp_path: Path, runs_of: Callable[[int], Runs]
+) -> None:
+    runs, whole = runs_of(seed), tmp_path / "whole"
+    undisturbed = runs.begin(whole)
+    before = {path: path.read_bytes() for path in whole.iterdir() if path.is_file()}
+    result = runs.replay(whole, tmp_path / "scratch", EXECUTED_AGAIN)
+
+    assert result.outcome is undisturbed.result.outcome
+    assert {path: path.read_bytes() for path in whole.iterdir() if path.is_file()} == before
+
+
+def test_the_first_event_that_differs_is_named_with_its_field(
+    tmp_path: Path, runs_of: Callable[[int], Runs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, whole = runs_of(1), tmp_path / "whole"
+    runs.begin(whole)
+    monkeypatch.setattr(ReadingCheck, "judge", _never_passed)
+    (first, *_) = (line.event for line in read_lines(whole) if line.event.kind in ("report", "floor"))
+    with pytest.raises(Divergence) as told:
+        runs.replay(whole, tmp_path / "scratch", EXECUTED_AGAIN)
+
+    assert (told.value.seq, told.value.kind) == (first.seq, first.kind)
+    assert told.value.field == "green"
+    assert (told.value.recorded, told.value.now) == (True, False)
+
+
+def _never_passed(check: ReadingCheck, result: JobResult) -> CheckResult:
+    return CheckResult(check.name, Verdict.FAILED, Ending.EXITED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import threading
 import time
@@ -19,6 +20,8 @@ from lmac.journal.reading import read_lines
 from lmac.journal.tape import RESUMED, Effect, Policy, Tape, history
 
 Listener = Callable[[Event], None]
+END_OF_RECORDING = "the end of the recording"
+"""What a `Divergence` has recorded where nothing was, or nothing but the ending of a run that was stopped."""
 SYNCED_CONTENTS = frozenset({"reply", "run_closed"})
 """Events after which all contents so far were on disk."""
 
@@ -150,8 +153,11 @@ class Journal:
         Raises:
             HostDiskFull: the content was not kept.
         """
+        blob = as_bytes(content)
+        if self._tape is not None and not self._tape.policy.goes_on:
+            return hashlib.sha256(blob).hexdigest()
         with self._turn:
-            return self._pack.keep(as_bytes(content))
+            return self._pack.keep(blob)
 
     def read(self, digest: str) -> bytes:
         """A content that was kept.
@@ -259,7 +265,7 @@ class Journal:
     def _go_on(self, tape: Tape, kind: str) -> None:
         """Leave the tape behind: from here on everything is new."""
         if not tape.policy.goes_on:
-            raise Divergence.at(tape.last_seq + 1, kind, "kind", "the end of the recording", kind)
+            raise Divergence.at(tape.last_seq + 1, kind, "kind", END_OF_RECORDING, kind)
         self._tape = None
         self._elapsed_ms = tape.elapsed_ms
         self._lost_calls = tape.lost_calls
