@@ -18,7 +18,7 @@ from job_results import collected, finished, job_result, of_test
 from lmac.briefing import Setting
 from lmac.budget import Budget, BudgetLimits
 from lmac.checks import NOT_THERE, Check, StandingSuite
-from lmac.control_unit import ControlUnit, Splitter
+from lmac.control_unit import ControlUnit, Machine, Splitter
 from lmac.conversation import Conversation
 from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Verdict
 from lmac.evaluation.standing_tests import Weakened
@@ -219,8 +219,8 @@ def memory_machine(
     )
     made = replace(plain, **setting)
     conversation = Conversation(processor, spoken, journal, Budget(budget or BudgetLimits()))
-    unit = ControlUnit(made, conversation, spoken, workspace, journal, lower, weakened, split)
-    return MemoryMachine(unit, made, conversation, spoken, workspace, keeper, boxes)
+    machine = Machine(made, conversation, spoken, workspace, journal, lower, weakened, split)
+    return MemoryMachine(ControlUnit(machine), made, conversation, spoken, workspace, keeper, boxes)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from lmac.briefing import Setting
 from lmac.budget import Budget
 from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import Domain, RunConfig
-from lmac.control_unit import ControlUnit
+from lmac.control_unit import ControlUnit, Machine
 from lmac.conversation import Conversation
 from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, Divergence, ModelError, RunCancelled, SandboxFailure
@@ -292,10 +292,10 @@ def _run_machine(
             told = run_loop(setting, conversation, protocol, workspace, journal)
             progress.outcome, progress.checks = told
         case MachineKind.CONTROL_UNIT:
-            unit = ControlUnit(
+            machine = Machine(
                 setting, conversation, protocol, workspace, journal, lower, weakened, ask_for_split, floor
             )
-            _run_control_unit(unit, journal, progress)
+            _run_control_unit(ControlUnit(machine), journal, progress)
         case _:
             assert_never(order.machine)
 

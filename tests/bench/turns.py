@@ -14,7 +14,7 @@ from typing import cast
 from bench.figures import Measured, figure
 from lmac.briefing import Setting
 from lmac.budget import Budget, BudgetLimits
-from lmac.control_unit import ControlUnit
+from lmac.control_unit import ControlUnit, Machine
 from lmac.conversation import Conversation
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
 from lmac.evaluator import BoxBroken, Evaluator
@@ -162,7 +162,7 @@ def _run_ms() -> list[float]:
         workspace = Workspace(store, evaluator, StoreMap(evaluator, store))
         protocol = FencedProtocol()
         conversation = Conversation(model, protocol, journal, Budget(BudgetLimits()))
-        ControlUnit(setting, conversation, protocol, workspace, journal).run()
+        ControlUnit(Machine(setting, conversation, protocol, workspace, journal)).run()
     # The first is the window's opening.
     return [1000 * seconds for seconds in model.host_seconds[1:TURNS]]
 

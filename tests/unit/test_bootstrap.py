@@ -20,7 +20,7 @@ from lmac.assembly import action_protocol
 from lmac.bootstrap import ask_for_split
 from lmac.briefing import Briefing, Setting
 from lmac.budget import Budget, BudgetLimits
-from lmac.control_unit import ControlUnit
+from lmac.control_unit import ControlUnit, Machine
 from lmac.conversation import BudgetRefused, Conversation
 from lmac.errors import ContextOverflow, ModelError
 from lmac.evaluation import CheckResult, JudgedTest, Verdict
@@ -131,7 +131,7 @@ class Run:
         )
         with Journal(folder) as journal:
             conversation = Conversation(self.processor, protocol, journal, Budget(budget or BudgetLimits()))
-            unit = ControlUnit(setting, conversation, protocol, workspace, journal)
+            unit = ControlUnit(Machine(setting, conversation, protocol, workspace, journal))
             self.outcome = unit.run()
             self.registry = unit.state.registry
             self.report = unit.report_at_hand

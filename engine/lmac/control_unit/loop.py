@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import assert_never
 
 from lmac import transitions
-from lmac.briefing import Setting
 from lmac.control_unit import endings, revising, stepping_down, turns, verdicts, windows
 from lmac.control_unit.ledger_notes import LedgerNotes
-from lmac.control_unit.machine import Machine, Splitter
-from lmac.conversation import BudgetRefused, Conversation
+from lmac.control_unit.machine import Machine
+from lmac.conversation import BudgetRefused
 from lmac.errors import FormRefused
 from lmac.evaluation import Report
-from lmac.evaluation.standing_tests import Weakened
-from lmac.journal import Journal
-from lmac.processor.actions import ActionProtocol
-from lmac.tools import Workspace
 from lmac.transitions import MachineState, Outcome, better_files, decide
 
 
 class ControlUnit:
-    """Drives one run from its task to its outcome.
+    """Drives one run from its task to its outcome."""
 
-    Args:
-        lower: Forms of actions to step down to, in their order.
-        weakened: What makes tests evidence; without it they are only run.
-        split: What divides an instruction that its attempts did not complete; without it that is given up.
-        floor: The report on what the store begins with; None when nobody judged it.
-    """
-
-    def __init__(
-        self,
-        setting: Setting,
-        conversation: Conversation,
-        protocol: ActionProtocol,
-        workspace: Workspace,
-        journal: Journal,
-        lower: Sequence[ActionProtocol] = (),
-        weakened: Weakened | None = None,
-        split: Splitter | None = None,
-        floor: Report | None = None,
-    ) -> None:
-        self._machine = Machine(
-            setting, conversation, protocol, workspace, journal, lower, weakened, split, floor
-        )
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._ledger_notes = LedgerNotes()
 
     @property

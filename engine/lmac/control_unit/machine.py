@@ -30,7 +30,14 @@ Splitter = Callable[[Briefing, Conversation, InstructionRegistry, Sampling], Spl
 
 
 class Machine:
-    """The one thing in the control unit that changes; its arguments are those of `ControlUnit`."""
+    """The one thing in the control unit that changes.
+
+    Args:
+        lower: Forms of actions to step down to, in their order.
+        weakened: What makes tests evidence; without it they are only run.
+        split: What divides an instruction that its attempts did not complete; without it that is given up.
+        floor: The report on what the store begins with; None when nobody judged it.
+    """
 
     def __init__(
         self,
