@@ -101,7 +101,8 @@ class Apt:
         # A source that does not answer is only a warning of apt's.
         if not any((self._folder / "lists").glob("*Packages*")):
             raise PackageUnavailable(
-                "apt got no package list", "check the network and the host's apt sources"
+                "apt got no package list",
+                "check the network and apt's sources, or load a kept archive with `lmac images load`",
             )
 
     def closure(self, packages: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from lmac_sandbox.download_cache import disk_errors, file_sha256, partial_folder
 from lmac_sandbox.errors import ImageError, ImageMismatch
-from lmac_sandbox.image_archive import RECIPE_LABEL, image_config, write_archive
+from lmac_sandbox.image_archive import (
+    LOCK_LABEL,
+    NAME_LABEL,
+    RECIPE_LABEL,
+    ArchiveFacts,
+    extract_layers,
+    image_config,
+    read_archive,
+    write_archive,
+)
 from lmac_sandbox.image_bytecode import compile_folders
 from lmac_sandbox.image_definition import (
     IMAGE_FILE,
@@ -42,8 +51,8 @@ if TYPE_CHECKING:
 BUILD_FORMAT = "1"
 """Counts the changes of this build that give other bytes for the same inputs."""
 KEPT_ARCHIVES = 2
-BYTECODE_LAYER = 2
-"""Its place in `BuiltImage.layer_digests`."""
+LAYER_TITLES = ("Debian packages", "Python packages", "bytecode", "LMAC's own")
+"""Of `BuiltImage.layer_digests`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,8 @@ class Recipe:
     @property
     def labels(self) -> dict[str, str]:
         return {
-            "lmac.image": self.definition.name,
-            "lmac.lock": self.lock.digest(),
+            NAME_LABEL: self.definition.name,
+            LOCK_LABEL: self.lock.digest(),
             RECIPE_LABEL: self.digest,
         }
 
@@ -138,7 +147,72 @@ def build_image(
             return built
         fetch(recipe.lock, recipe.definition.python_version, cache_folder, progress)
         with partial_folder(cache_folder) as folder:
-            return _build(recipe, cache_folder, engine, folder)
+            debian, wheels = (folder / f"{name}.tar" for name in ("debian", "wheels"))
+            write_debian_layer(recipe.definition, recipe.lock, cache_folder, debian)
+            write_wheel_layer(recipe.definition, recipe.lock, cache_folder, wheels)
+            return _build(recipe, debian, wheels, cache_folder, engine, folder)
+
+
+def build_from_archive(
+    definition_folder: Path,
+    archive_path: Path,
+    cache_folder: Path,
+    engine: Engine,
+    programs_folder: Path | None = None,
+) -> BuiltImage:
+    """Build the image with an archive of it in place of its packages, which mirrors may have dropped.
+
+    Of the archive only the packages' layers are used, and only with the digests that the lock pins: it may
+    come from anybody, and from an LMAC with other programs. What is LMAC's own is made anew.
+
+    Raises:
+        ImageMismatch: no archive, a damaged one, or one with other packages than the lock's.
+        ImageError: the definition or its lock is wrong, or the disk refuses.
+        EngineFailure: the engine does not compile.
+    """
+    recipe = Recipe.read(definition_folder, programs_folder)
+    pinned = recipe.lock.layer_pins
+    if None in pinned:
+        raise ImageError(
+            f"the lock of image {recipe.definition.name} pins no layers to hold an archive against",
+            "lock it with an engine: `lmac images lock`",
+        )
+    facts = read_archive(archive_path)
+    for title, promised, came in zip(LAYER_TITLES, pinned, facts.layer_digests, strict=False):
+        if came != f"sha256:{promised}":
+            raise ImageMismatch(
+                f"{archive_path}: its layer of {title} is {came}, and the lock of image "
+                f"{recipe.definition.name} names sha256:{promised}",
+                "load an archive of this lock",
+            )
+    if len(facts.layers) != len(LAYER_TITLES):
+        raise ImageMismatch(f"{archive_path}: it has {len(facts.layers)} layers, not {len(LAYER_TITLES)}")
+    with disk_errors(cache_folder), _alone(cache_folder):
+        built = recorded_image(cache_folder, recipe)
+        if built is None:
+            built = _build_from_layers(recipe, archive_path, facts, cache_folder, engine)
+    if facts.recipe == recipe.digest and facts.image_id != built.image_id:
+        raise ImageMismatch(
+            f"{archive_path}: {LAYER_TITLES[-1]} layer or the configuration is not what this LMAC makes; "
+            "nothing of that was used",
+            f"the image was made anew as {built.image_id}: `lmac images save` keeps that one",
+        )
+    return built
+
+
+def _build_from_layers(
+    recipe: Recipe, archive_path: Path, facts: ArchiveFacts, cache_folder: Path, engine: Engine
+) -> BuiltImage:
+    with partial_folder(cache_folder) as folder:
+        debian, wheels, bytecode, _ = extract_layers(archive_path, facts, folder)
+        _keep_bytecode(bytecode, cache_folder, (debian, wheels))
+        return _build(recipe, debian, wheels, cache_folder, engine, folder)
+
+
+def _keep_bytecode(bytecode: Path, cache_folder: Path, sources: Sequence[Path]) -> None:
+    kept = _bytecode_path(cache_folder, sources)
+    kept.parent.mkdir(exist_ok=True)
+    bytecode.replace(kept)
 
 
 @contextmanager
@@ -149,10 +223,12 @@ def _alone(cache_folder: Path) -> Iterator[None]:
         yield
 
 
-def _build(recipe: Recipe, cache_folder: Path, engine: Engine, folder: Path) -> BuiltImage:
-    debian, wheels, own = (folder / f"{name}.tar" for name in ("debian", "wheels", "own"))
-    write_debian_layer(recipe.definition, recipe.lock, cache_folder, debian)
-    write_wheel_layer(recipe.definition, recipe.lock, cache_folder, wheels)
+def _build(
+    recipe: Recipe, debian: Path, wheels: Path, cache_folder: Path, engine: Engine, folder: Path
+) -> BuiltImage:
+    _verify_layer(recipe.lock.debian_sha256, debian, "unpacking the locked Debian packages")
+    _verify_layer(recipe.lock.wheels_sha256, wheels, "unpacking the locked Python packages")
+    own = folder / "own.tar"
     write_own_layer(recipe.definition, recipe.definition_folder, recipe.programs_folder, own)
     bytecode = _bytecode_path(cache_folder, (debian, wheels))
     folders = [OWN_FOLDER] if bytecode.exists() else [OWN_FOLDER, "/usr/lib"]
@@ -161,13 +237,12 @@ def _build(recipe: Recipe, cache_folder: Path, engine: Engine, folder: Path) -> 
             compile_folders(engine, stage_id, folders, compiled)
         if not bytecode.exists():
             write_bytecode_layer(compiled, folder / "bytecode.tar")
-            bytecode.parent.mkdir(exist_ok=True)
-            (folder / "bytecode.tar").replace(bytecode)
+            _keep_bytecode(folder / "bytecode.tar", cache_folder, (debian, wheels))
         own_with_bytecode = folder / "own-with-bytecode.tar"
         write_own_layer(
             recipe.definition, recipe.definition_folder, recipe.programs_folder, own_with_bytecode, compiled
         )
-    _verify_bytecode(recipe.lock, bytecode)
+    _verify_layer(recipe.lock.bytecode_sha256, bytecode, "compiling the locked packages")
     return _pack(recipe, (debian, wheels, bytecode, own_with_bytecode), cache_folder, folder)
 
 
@@ -176,13 +251,14 @@ def _bytecode_path(cache_folder: Path, sources: Sequence[Path]) -> Path:
     return cache_folder / "bytecode" / f"{hashlib.sha256(inputs.encode()).hexdigest()}.tar"
 
 
-def _verify_bytecode(lock: Lock, bytecode: Path) -> None:
-    found = file_sha256(bytecode)
-    if lock.bytecode_sha256 not in (None, found):
-        bytecode.unlink()
+def _verify_layer(promised: str | None, layer: Path, making: str) -> None:
+    found = file_sha256(layer)
+    if promised not in (None, found):
+        # Kept bytecode too: the next build makes it again.
+        layer.unlink()
         raise ImageMismatch(
-            f"compiling the locked packages gave {found}, not {lock.bytecode_sha256} as the lock says",
-            "build again; if it stays so, lock again with `lmac images lock`",
+            f"{making} gave {found}, not {promised} as the lock says",
+            "build again; if it stays so, or image.yaml was changed, lock again with `lmac images lock`",
         )
 
 
@@ -244,17 +320,23 @@ def _record(built: BuiltImage, recipe: Recipe, cache_folder: Path) -> None:
 
 
 def recorded_image(cache_folder: Path, recipe: Recipe) -> BuiltImage | None:
-    """The archive that this cache holds for the recipe; None when it has none (any more)."""
+    """The archive that this cache holds for the recipe.
+
+    None when it has none (any more), or one of other layers than the lock pins.
+    """
     path = _record_path(cache_folder, recipe)
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
     archive_path = path.parent / content["archive"]
-    if not archive_path.is_file():
-        return None
-    return BuiltImage(
-        content["image_id"], archive_path, tuple(content["layer_digests"]), content["size_bytes"]
+    layer_digests = tuple(content["layer_digests"])
+    as_locked = all(
+        pin is None or digest == f"sha256:{pin}"
+        for pin, digest in zip(recipe.lock.layer_pins, layer_digests, strict=False)
     )
+    if not archive_path.is_file() or not as_locked:
+        return None
+    return BuiltImage(content["image_id"], archive_path, layer_digests, content["size_bytes"])
 
 
 def _drop_older(name: str, archives: Path) -> None:
@@ -262,6 +344,31 @@ def _drop_older(name: str, archives: Path) -> None:
     oldest_first = sorted(archives.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime)
     for archive in oldest_first[:-KEPT_ARCHIVES]:
         archive.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStanding:
+    """An image as its definition and lock say it, and what this cache holds of it."""
+
+    name: str
+    lock_digest: str
+    """Hex."""
+    recipe: str
+    """Hex; see `Recipe.digest`."""
+    built: BuiltImage | None
+
+
+def image_standing(
+    definition_folder: Path, cache_folder: Path, programs_folder: Path | None = None
+) -> ImageStanding:
+    """Read a definition, and look for its build; known within milliseconds.
+
+    Raises:
+        ImageError: the definition or its lock cannot be read.
+    """
+    recipe = Recipe.read(definition_folder, programs_folder)
+    built = recorded_image(cache_folder, recipe)
+    return ImageStanding(recipe.definition.name, recipe.lock.digest(), recipe.digest, built)
 
 
 def expected_image_id(
@@ -272,5 +379,5 @@ def expected_image_id(
     Raises:
         ImageError: the definition cannot be read.
     """
-    built = recorded_image(cache_folder, Recipe.read(definition_folder, programs_folder))
+    built = image_standing(definition_folder, cache_folder, programs_folder).built
     return built.image_id if built else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -59,11 +60,21 @@ class Lock(_Frozen):
 
     architecture: Architecture
     packages: Annotated[tuple[LockedPackage, ...], Field(strict=False)]
+    debian_sha256: Sha256 | None = None
+    """Of the layer that the Debian packages give; None, as the next two, when they were locked without an
+    engine. With these an archive is as good as the packages that it was built from."""
+    wheels_sha256: Sha256 | None = None
+    """Of the layer that the Python packages give."""
     bytecode_sha256: Sha256 | None = None
-    """Of the layer that compiling these packages gives; None when they were locked without an engine."""
+    """Of the layer that compiling all these gives."""
 
     def of(self, kind: PackageKind) -> tuple[LockedPackage, ...]:
         return tuple(package for package in self.packages if package.kind is kind)
+
+    @property
+    def layer_pins(self) -> tuple[str | None, ...]:
+        """Digests of the layers of Debian packages, Python packages and bytecode."""
+        return self.debian_sha256, self.wheels_sha256, self.bytecode_sha256
 
     def digest(self) -> str:
         """Sha256 (hex) of what is locked, whatever the order of the packages."""
@@ -175,15 +186,30 @@ def read_lock(definition_folder: Path) -> Lock:
     return _read(path, Lock)
 
 
+def lock_digest(definition_folder: Path) -> str:
+    """`Lock.digest` of the lock beside a definition.
+
+    Raises:
+        ImageError: as `read_lock`.
+    """
+    return read_lock(definition_folder).digest()
+
+
 def write_lock(definition_folder: Path, lock: Lock) -> None:
     """Replace `lock.yaml` by a canonical rendering: the same packages give the same bytes."""
     packages = sorted(lock.packages, key=lambda package: (package.kind, package.name))
     content = {
         "architecture": lock.architecture,
+        "debian_sha256": lock.debian_sha256,
+        "wheels_sha256": lock.wheels_sha256,
         "bytecode_sha256": lock.bytecode_sha256,
         "packages": [package.model_dump(mode="json") for package in packages],
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
     partial = definition_folder / f".{LOCK_FILE}.partial"
-    partial.write_text("# Written by `lmac images lock`; not for editing.\n" + text, encoding="utf-8")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write("# Written by `lmac images lock`; not for editing.\n" + text)
+        stream.flush()
+        # A power cut after the renaming must not leave an empty lock.
+        os.fsync(stream.fileno())
     partial.replace(definition_folder / LOCK_FILE)

@@ -1,15 +1,18 @@
-"""Images in the engine: loaded from an archive, found by id, removed."""
+"""Images in the engine: loaded from an archive, written to one, removed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmac_sandbox.errors import ImageMismatch, ImageNotFound
+from lmac_sandbox.errors import ImageError, ImageMismatch, ImageNotFound
 from lmac_sandbox.image_archive import RECIPE_LABEL, ArchiveFacts, read_archive
+from lmac_sandbox.image_identity import identify_image
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
+
+MOST_EXPORTED_BYTES = 8 << 30
 
 
 def load_image(engine: Engine, archive_path: Path) -> str:
@@ -20,53 +23,53 @@ def load_image(engine: Engine, archive_path: Path) -> str:
         EngineFailure: the engine refuses it.
     """
     facts = read_archive(archive_path)
-    found = _engine_id(engine, facts)
+    found = engine_image(engine, facts)
     if found is not None:
-        # Its tag may have moved on to another build of this lock; without one a prune takes the image.
-        with engine.call("tag the image") as client:
-            repository, _, tag = facts.tag.rpartition(":")
-            client.images.get(found).tag(repository, tag)
+        if facts.tag:
+            # Its tag may have moved on to another build of this lock; without one a prune takes the image.
+            with engine.call("tag the image") as client:
+                repository, _, tag = facts.tag.rpartition(":")
+                client.images.get(found).tag(repository, tag)
         return found
     with engine.call(f"load {archive_path}") as client, archive_path.open("rb") as stream:
         client.images.load(stream)
-    loaded = _engine_id(engine, facts)
+    loaded = engine_image(engine, facts)
     if loaded is None:
         message = f"the engine loaded {archive_path} but has no image with its layers ({facts.image_id})"
         raise ImageMismatch(message)
     return loaded
 
 
-def _engine_id(engine: Engine, facts: ArchiveFacts) -> str | None:
-    """The engine's id of the image with these layers.
+def engine_image(engine: Engine, facts: ArchiveFacts) -> str | None:
+    """The engine's id of the image that an archive holds; None when it has none.
 
     Looked up by label: an engine with a containerd store names images by their manifest.
     """
-    filters = {"label": f"{RECIPE_LABEL}={facts.recipe}"}
-    with engine.call("list images") as client:
-        for image in client.images.list(filters=filters):
-            if tuple(image.attrs["RootFS"]["Layers"]) == facts.layer_digests:
-                return str(image.id)
+    candidates = engine.images({RECIPE_LABEL: facts.recipe}) if facts.recipe else (facts.image_id,)
+    for reference in candidates:
+        try:
+            identity = identify_image(engine, reference)
+        except ImageNotFound:
+            continue
+        if identity.layer_digests == facts.layer_digests:
+            return identity.engine_id
     return None
 
 
-def find_image(engine: Engine, reference: str) -> str:
-    """The engine's id of an image given by id or tag.
+def export_image(engine: Engine, engine_id: str, path: Path) -> None:
+    """Write an image as the engine holds it, layer by layer, as a docker-archive in the engine's own form.
 
     Raises:
-        ImageNotFound: the engine has none.
-        EngineFailure: the engine does not answer as it should.
+        ImageError: it is larger than `MOST_EXPORTED_BYTES`.
+        EngineFailure: the engine refuses; a file of a layer that was damaged where the engine keeps it, too.
     """
-    from docker.errors import APIError
-
-    with engine.call(f"look for image {reference}") as client:
-        try:
-            return str(client.images.get(reference).id)
-        except APIError as error:
-            # 400 is a reference that no image can have.
-            if error.status_code not in (400, 404):
-                raise
-            message = f"the engine has no image {reference}"
-            raise ImageNotFound(message, "build and load it with `lmac setup`") from error
+    left_bytes = MOST_EXPORTED_BYTES
+    with engine.call(f"read image {engine_id} layer by layer") as client, path.open("wb") as archive:
+        for chunk in client.api.get_image(engine_id):
+            left_bytes -= len(chunk)
+            if left_bytes < 0:
+                raise ImageError(f"image {engine_id} has more than {MOST_EXPORTED_BYTES:,} bytes")
+            archive.write(chunk)
 
 
 def remove_image(engine: Engine, image_id: str) -> bool:

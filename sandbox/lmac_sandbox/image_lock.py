@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lmac_sandbox.download_cache import disk_errors, keep_downloads, package_path, partial_folder
 from lmac_sandbox.host_tools import Apt, pip_download, wheel_options
-from lmac_sandbox.image_build import BYTECODE_LAYER, build_image
+from lmac_sandbox.image_build import LAYER_TITLES, build_image
 from lmac_sandbox.image_definition import (
     LOCK_FILE,
     Architecture,
@@ -35,9 +36,13 @@ class LockChange:
     removed: tuple[str, ...]
     changed: tuple[str, ...]
     """As "deb libc6 2.36-9 -> 2.36-10"; the version repeats when only the digest differs."""
+    layers: tuple[str, ...]
+    """Titles of layers that the old lock pinned to other bytes."""
+    lock_digest: str
+    """Of the new one (hex)."""
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
+        return bool(self.added or self.removed or self.changed or self.layers)
 
 
 def _resolve_debs(definition: ImageDefinition, apt: Apt) -> list[LockedPackage]:
@@ -99,9 +104,16 @@ def compare_locks(before: Lock | None, after: Lock) -> LockChange:
         changed=tuple(
             f"{key[0]} {old[key]} -> {new[key].version}"
             for key in sorted(old.keys() & new.keys())
-            if old[key].sha256 != new[key].sha256
+            if (old[key].version, old[key].sha256) != (new[key].version, new[key].sha256)
         ),
+        layers=_changed_layers(before, after) if before else (),
+        lock_digest=after.digest(),
     )
+
+
+def _changed_layers(before: Lock, after: Lock) -> tuple[str, ...]:
+    pins = zip(LAYER_TITLES, before.layer_pins, after.layer_pins, strict=False)
+    return tuple(title for title, old, new in pins if old not in (None, new))
 
 
 def refresh_lock(
@@ -127,11 +139,12 @@ def refresh_lock(
     target = architecture or (before.architecture if before else "amd64")
     with disk_errors(cache_folder):
         after = _resolve(definition, target, cache_folder, progress)
-        if before and before.digest() == after.digest():
-            after = before
-        write_lock(definition_folder, after)
         if engine:
-            _lock_bytecode(definition_folder, cache_folder, engine, after, progress)
+            after = _with_layers(definition_folder, cache_folder, engine, after, progress)
+        elif before and before.digest() == after.digest():
+            after = before
+        # Last, and at once: whoever is stopped before this leaves the lock as it was.
+        write_lock(definition_folder, after)
     return compare_locks(before, after)
 
 
@@ -145,11 +158,16 @@ def _resolve(
     return Lock(architecture=architecture, packages=(*debs, *wheels))
 
 
-def _lock_bytecode(
+def _with_layers(
     definition_folder: Path, cache_folder: Path, engine: Engine, lock: Lock, progress: Progress
-) -> None:
-    open_lock = lock.model_copy(update={"bytecode_sha256": None})
-    write_lock(definition_folder, open_lock)
-    built = build_image(definition_folder, cache_folder, engine, progress)
-    digest = built.layer_digests[BYTECODE_LAYER].removeprefix("sha256:")
-    write_lock(definition_folder, lock.model_copy(update={"bytecode_sha256": digest}))
+) -> Lock:
+    """The lock with the digests of its layers, found by building from it beside the definition."""
+    with partial_folder(cache_folder) as folder:
+        candidate = folder / definition_folder.name
+        shutil.copytree(definition_folder, candidate, ignore=shutil.ignore_patterns(LOCK_FILE))
+        write_lock(candidate, lock)
+        built = build_image(candidate, cache_folder, engine, progress)
+    debian, wheels, bytecode, _ = (digest.removeprefix("sha256:") for digest in built.layer_digests)
+    return lock.model_copy(
+        update={"debian_sha256": debian, "wheels_sha256": wheels, "bytecode_sha256": bytecode}
+    )

@@ -25,8 +25,8 @@ Progress = Callable[[int, int, str], None]
 
 PACKAGES_A_CALL = 6
 SUPERSEDED = (
-    "mirrors drop superseded versions: if the network is up, lock the current ones with `lmac images lock`, "
-    "or load a kept archive with `lmac images load`"
+    "mirrors drop superseded versions: load a kept archive with `lmac images load FILE`, lock the current "
+    "ones with `lmac images lock NAME`, or have apt and pip ask a mirror that still has them"
 )
 REPLACED = "it was not used; look why it differs, then lock again with `lmac images lock`"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,9 +73,129 @@ def test_a_missing_archive_is_refused_by_name(tmp_path: Path) -> None:
         read_archive(tmp_path / "gone.tar")
 
 
-def test_half_an_archive_is_refused(tmp_path: Path) -> None:
+def test_an_archive_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     path, _, _ = archive(tmp_path)
-    path.write_bytes(path.read_bytes()[:2048])
+    whole = path.read_bytes()
 
-    with pytest.raises(ImageMismatch):
+    for length in range(0, len(whole) - 512, 128):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ImageMismatch, match=r"image\.tar"):
+            read_archive(path)
+
+
+def test_no_flipped_byte_of_content_or_configuration_is_accepted_under_the_same_id(tmp_path: Path) -> None:
+    path, image_id, _ = archive(tmp_path)
+    whole = path.read_bytes()
+
+    for place in range(0, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            read = read_archive(path)
+        except ImageMismatch:
+            continue
+        # Padding, the tag, or the outer file's own header: nothing that the id stands for.
+        assert (read.image_id == image_id) is (read.config == read_config(whole))
+
+
+def read_config(whole: bytes) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        member = tar.extractfile(tar.getmembers()[1])
+        assert member is not None
+        return member.read()
+
+
+def rewritten(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Change the members of an archive, which is written anew."""
+    with tarfile.open(path) as tar:
+        contents = {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar.getmembers()}
+    change(contents)
+    with tarfile.open(path, "w") as tar:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def manifest_with(**changes: object) -> Callable[[dict[str, bytes]], None]:
+    def change(contents: dict[str, bytes]) -> None:
+        (manifest,) = json.loads(contents["manifest.json"])
+        contents["manifest.json"] = json.dumps([manifest | changes]).encode()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        manifest_with(Config="/etc/passwd"),
+        manifest_with(Config=["odd"]),
+        manifest_with(Layers=[]),
+        manifest_with(Layers=["layer-0.tar"] * 1000),
+        manifest_with(Layers={"odd": 1}),
+        lambda contents: contents.update({"manifest.json": b"[" * 100_000}),
+        lambda contents: contents.update({"manifest.json": b"[]"}),
+        lambda contents: contents.update({"manifest.json": b"[{}, {}]"}),
+        lambda contents: contents.update({"manifest.json": b" " * (2 << 20)}),
+        lambda contents: contents.pop("manifest.json"),
+        lambda contents: contents.pop("layer-0.tar"),
+    ],
+    ids=range(11),
+)
+def test_a_manifest_that_lies_is_refused(tmp_path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    path, _, _ = archive(tmp_path)
+    rewritten(path, change)
+
+    with pytest.raises(ImageMismatch, match=r"image\.tar") as caught:
         read_archive(path)
+
+    assert len(caught.value.message) < 500 + len(str(path))
+
+
+def appended(path: Path, **fields: object) -> None:
+    info = tarfile.TarInfo("odd")
+    for field, value in fields.items():
+        setattr(info, field, value)
+    with tarfile.open(path, "a", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(info, io.BytesIO(b"x" * info.size) if info.isreg() else None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"type": tarfile.CHRTYPE}, "no folder, link or regular file"),
+        ({"type": tarfile.GNUTYPE_SPARSE}, "no folder, link or regular file"),
+        ({"name": "manifest.json"}, "two of its members"),
+        ({"name": "n" * 70_000}, "a header of 70"),
+    ],
+)
+def test_a_member_that_no_archive_of_an_image_has_is_refused(
+    tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    path, _, _ = archive(tmp_path)
+    appended(path, **fields)
+
+    with pytest.raises(ImageMismatch, match=said):
+        read_archive(path)
+
+
+def test_a_size_larger_than_the_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path, _, _ = archive(tmp_path)
+    header = tarfile.TarInfo("huge")
+    header.size = 1 << 60
+    path.write_bytes(path.read_bytes()[:-1024] + header.tobuf(tarfile.GNU_FORMAT))
+
+    with pytest.raises(ImageMismatch, match="cut off"):
+        read_archive(path)
+
+
+def test_a_layer_that_an_engine_wrote_once_and_linked_to_is_read(tmp_path: Path) -> None:
+    path, image_id, _ = archive(tmp_path)
+
+    def move(contents: dict[str, bytes]) -> None:
+        contents["a/layer.tar"] = contents.pop("layer-0.tar")
+        manifest_with(Layers=["b/layer.tar"])(contents)
+
+    rewritten(path, move)
+    appended(path, name="b/layer.tar", type=tarfile.SYMTYPE, linkname="../a/layer.tar")
+
+    assert read_archive(path).image_id == image_id

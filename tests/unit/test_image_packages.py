@@ -142,3 +142,19 @@ def test_two_locks_are_compared_by_what_came_went_and_changed(index: Path) -> No
     assert change.removed == ("wheel beta 1.0",)
     assert change.added == ("wheel gamma 1.0",)
     assert not compare_locks(lock_of(stays), lock_of(stays))
+
+
+def test_a_new_version_of_the_same_bytes_is_a_change(index: Path) -> None:
+    package = publish(index, "alpha")
+
+    change = compare_locks(lock_of(package), lock_of(package.model_copy(update={"version": "1.1"})))
+
+    assert change.changed == ("wheel alpha 1.0 -> 1.1",)
+
+
+def test_a_layer_that_was_pinned_to_other_bytes_is_a_change(index: Path) -> None:
+    lock = lock_of(publish(index, "alpha"))
+    pinned, repinned = (lock.model_copy(update={"wheels_sha256": digit * 64}) for digit in "12")
+
+    assert compare_locks(pinned, repinned).layers == ("Python packages",)
+    assert compare_locks(lock, pinned).layers == ()
