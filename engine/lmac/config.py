@@ -90,7 +90,7 @@ class RunConfig(BaseModel):
     rules: dict[str, Rules] = Field(default_factory=dict)
     """By the check's name, in place of the rules of its entry."""
     image: str | None = Field(default=None, min_length=1)
-    """The name of a shipped image, or an image id (sha256:...); None for the one that the check sets name."""
+    """A shipped image, NAME or NAME@lock:DIGEST, or an image id (sha256:...); None: the check sets'."""
     engine_url: str | None = None
     """Of the Docker engine; None for DOCKER_HOST, else /var/run/docker.sock. Never a context of `docker`."""
     runs_folder: str = Field(default="runs", pattern=r"^[^\x00]+$")

@@ -10,6 +10,7 @@ from pathlib import Path
 from lmac.checks import CheckPlan, CheckSet, NamedSet, SuiteSettings, plan_checks
 from lmac.config import Domain, RunConfig
 from lmac.errors import ConfigError, SandboxFailure, WeightsError
+from lmac.image_reference import ImageReference
 from lmac.models.profile import ModelProfile
 from lmac.models.weights import find_weights
 from lmac.processor.openai_processor import checked_key
@@ -17,7 +18,15 @@ from lmac.program import Task
 from lmac.prompts import LANGUAGE_PARTS, Prompts, checked_parts, make_prompts, shipped_language
 from lmac.shipped import shipped_folder
 from lmac.yaml_source import YamlSource, override, parse_yaml, validated
-from lmac_sandbox import BadPath, Engine, check_path, expected_image_id, find_image
+from lmac_sandbox import (
+    BadPath,
+    Engine,
+    ImageError,
+    check_path,
+    expected_image_id,
+    find_image,
+    lock_digest,
+)
 
 TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
@@ -152,8 +161,11 @@ def load_checks(config: RunConfig) -> CheckPlan:
     """The checks of a run, and the image that holds their tools.
 
     Raises:
-        ConfigError: there is no such set, it holds what no set holds, or the sets do not fit together.
+        ConfigError: there is no such set or image, a set holds what none holds, or the sets do not fit
+            together.
     """
+    if config.image is not None:
+        demand_image(config.image)
     return plan_checks(
         [_load_set(name) for name in config.check_sets], config.rules, config.image, config.tests.coverage
     )
@@ -218,15 +230,14 @@ def _load_set(name: str) -> NamedSet:
     source = parse_yaml(read_text(path, "check set"), str(path))
     content = validated(CheckSet, source, "the sets of configs/checks")
     for number, image in enumerate(content.images):
-        if not image.startswith("sha256:"):
-            _demand_image(source, number, image)
+        _demand_listed_image(source, number, image)
     shipped = shipped_folder("configs") / "checks"
     return NamedSet(name, path.resolve().parent == shipped.resolve(), content)
 
 
-def _demand_image(source: YamlSource, number: int, image: str) -> None:
+def _demand_listed_image(source: YamlSource, number: int, image: str) -> None:
     try:
-        image_folder(image)
+        demand_image(image)
     except ConfigError as error:
         raise ConfigError(f"{source.place(('images', number))}: {error.message}", error.next_step) from error
 
@@ -276,19 +287,62 @@ def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
     return found
 
 
-def resolve_image(engine: Engine, reference: str, cache: Path) -> str:
-    """The engine's image id of a shipped name or an id.
+def demand_image(text: str) -> ImageReference:
+    """Read a reference to an image, and look whether a shipped one is there with the lock that is named.
 
     Raises:
-        ConfigError: neither a shipped name nor an id.
-        SandboxFailure: the image was not built here, or the engine does not have it.
+        ConfigError: it is none, there is no such image, or its lock is another one.
     """
-    if reference.startswith("sha256:"):
-        return find_image(engine, reference)
-    folder = image_folder(reference)
-    image_id = expected_image_id(folder, cache / "images")
+    reference = ImageReference.parse(text)
+    if reference.name is None:
+        return reference
+    folder = image_folder(reference.name)
+    if reference.lock_digest is None:
+        return reference
+    found = _lock_digest(reference.name, folder)
+    if reference.lock_digest != found:
+        raise ConfigError(
+            f"image {reference.name}: its lock is {found}, not {reference.lock_digest} as is asked for",
+            f"name {reference.name}@lock:{found}, or bring back that lock into {folder}",
+        )
+    return reference
+
+
+def demand_pinned_image(text: str) -> ImageReference:
+    """As `demand_image`, for what shall mean the same image on every machine and every day: a batch.
+
+    Raises:
+        ConfigError: as there, or a name alone, which means another image once its lock was refreshed.
+    """
+    reference = demand_image(text)
+    if not reference.is_pinned:
+        name = reference.name or ""
+        locked = f"{name}@lock:{_lock_digest(name, image_folder(name))}"
+        raise ConfigError(f"image {text!r}: a name alone is refused here", f"name its lock: {locked}")
+    return reference
+
+
+def _lock_digest(name: str, folder: Path) -> str:
+    try:
+        return lock_digest(folder)
+    except ImageError as error:
+        raise ConfigError(f"image {name}: {error.message}", error.next_step) from error
+
+
+def resolve_image(engine: Engine, text: str, cache: Path) -> str:
+    """The engine's id of the image that a reference names; see `identify_image` for the image's own id.
+
+    Raises:
+        ConfigError: as `demand_image`.
+        SandboxFailure: the image was not built here.
+        ImageNotFound: the engine does not have it.
+    """
+    reference = demand_image(text)
+    if reference.name is None:
+        return find_image(engine, str(reference))
+    image_id = expected_image_id(image_folder(reference.name), cache / "images")
     if image_id is None:
-        raise SandboxFailure(f"image {reference}: it was not built here yet", SET_UP)
+        raise SandboxFailure(f"image {text}: it was not built here yet", SET_UP)
     return find_image(engine, image_id)
 
 
@@ -298,12 +352,16 @@ def image_folder(name: str) -> Path:
     Raises:
         ConfigError: there is none of that name.
     """
-    images = shipped_folder("images")
-    folder = images / name
+    folder = shipped_folder("images") / name
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or not folder.is_dir():
-        known = ", ".join(sorted(path.parent.name for path in images.glob("*/image.yaml")))
+        known = ", ".join(path.name for path in image_folders())
         raise ConfigError(f"image {name!r}: no such image; shipped are {known}", "or name an id, sha256:...")
     return folder
+
+
+def image_folders() -> list[Path]:
+    """The definitions of all shipped images, by name."""
+    return sorted(path.parent for path in shipped_folder("images").glob("*/image.yaml"))
 
 
 def _names_file(argument: str) -> bool:

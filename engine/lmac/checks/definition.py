@@ -12,6 +12,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lmac.evaluation.floor import FLOOR
+from lmac.image_reference import IMAGE_PATTERN
 from lmac_sandbox import Reuse
 
 RULES_PLACE = "{rules}"
@@ -27,7 +28,7 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,1000}$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/-][^\x00-\x1f]{0,199}$")]
 """Shell pattern: over names in any folder or, with a `/` in it, over whole paths."""
 Rule = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@][A-Za-z0-9@._/:-]{0,99}$")]
-ImageName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]*|sha256:[0-9a-f]{64})$")]
+ImageName = Annotated[str, StringConstraints(pattern=IMAGE_PATTERN)]
 _RUFF_RULE = re.compile(r"[A-Z]+[0-9]*")
 
 
@@ -240,7 +241,7 @@ class CheckSet(_Section):
     """One file of checks, in the order in which they run."""
 
     images: tuple[ImageName, ...] = Field(min_length=1)
-    """Shipped images, or ids, that hold its tools; the first that suits all sets of a run is taken."""
+    """Shipped images (with their lock or without) or ids; the first that suits all sets of a run is taken."""
     checks: tuple[CheckDefinition, ...] = Field(min_length=1)
     language: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9+-]{0,39}$")
     """What the files have to be written in for these checks to pass; None: any."""

@@ -10,6 +10,7 @@ from lmac.checks.command_check import CommandCheck
 from lmac.checks.definition import CheckDefinition, CheckSet, Program, Rules
 from lmac.checks.tests import TestCheck
 from lmac.errors import ConfigError
+from lmac.image_reference import ImageReference
 from lmac_sandbox import Reuse
 
 
@@ -28,7 +29,7 @@ class CheckPlan:
     """All checks of a run."""
 
     image: str
-    """Name of a shipped image, or an id of the engine."""
+    """As an `ImageReference` reads it."""
     checks: tuple[Check, ...]
     """In the order in which they run: what executes generated code comes last."""
 
@@ -87,10 +88,13 @@ def described(check: Check) -> dict[str, object]:
 
 
 def _common_image(sets: tuple[NamedSet, ...]) -> str:
-    """The first image of the first set that every other set names too."""
-    for image in sets[0].content.images:
-        if all(image in one.content.images for one in sets):
-            return image
+    """The first image of the first set that every other set names too; by its lock, where one says so."""
+    references = [[ImageReference.parse(image) for image in one.content.images] for one in sets]
+    for wanted in references[0]:
+        suiting = [next((one for one in named if one.suits(wanted)), None) for named in references]
+        pinned = [one for one in suiting if one is not None and one.is_pinned]
+        if None not in suiting and len(set(pinned)) < 2:
+            return str((*pinned, wanted)[0])
     said = "; ".join(f"{one.name} needs {' or '.join(one.content.images)}" for one in sets)
     raise ConfigError(
         f"key `checks`: no image holds the tools of all sets: {said}",
