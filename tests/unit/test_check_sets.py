@@ -41,6 +41,7 @@ def test_the_shipped_sets_are_book_python_javascript_and_text() -> None:
 
 
 def test_sets_share_the_first_image_that_suits_them_all() -> None:
+    assert planned("book").image == "text"
     assert planned("text", "javascript").image == "node"
     assert planned("python", "text").image == "python"
     assert planned("python", image="sha256:" + "0" * 64).image == "sha256:" + "0" * 64
@@ -48,7 +49,7 @@ def test_sets_share_the_first_image_that_suits_them_all() -> None:
 
 def test_sets_without_a_common_image_are_refused_by_name(tmp_path: Path) -> None:
     own = written(tmp_path, ENTRY, images=["node"])
-    with pytest.raises(ConfigError, match=r"python needs python; .*own\.yaml needs node"):
+    with pytest.raises(ConfigError, match=r"python needs python or python-web; .*own\.yaml needs node"):
         planned("python", own)
     assert planned("python", own, image="python").image == "python"
 
