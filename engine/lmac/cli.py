@@ -466,6 +466,7 @@ def images_prune(
     """Remove images that LMAC built and that no lock here gives any more; of NAMES, or all of them.
 
     Images of others, those with a name that somebody gave them, and those that a container stands on stay.
+    Archives of older builds in the cache go, too; packages stay, since mirrors may have dropped them.
     An old run can be replayed only on its image: keep that, or save it first.
 
     \b

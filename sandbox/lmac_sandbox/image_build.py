@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import secrets
@@ -26,6 +25,14 @@ from lmac_sandbox.image_archive import (
     write_archive,
 )
 from lmac_sandbox.image_bytecode import compile_folders
+from lmac_sandbox.image_cache import (
+    BUILD_FORMAT,
+    BuiltImage,
+    alone,
+    bytecode_path,
+    keep_archive,
+    recorded_image,
+)
 from lmac_sandbox.image_definition import (
     IMAGE_FILE,
     ImageDefinition,
@@ -48,24 +55,8 @@ from lmac_sandbox.packages import Progress, fetch, no_progress
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
 
-BUILD_FORMAT = "1"
-"""Counts the changes of this build that give other bytes for the same inputs."""
-KEPT_ARCHIVES = 2
 LAYER_TITLES = ("Debian packages", "Python packages", "bytecode", "LMAC's own")
 """Of `BuiltImage.layer_digests`."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltImage:
-    """An image archive, ready to be loaded."""
-
-    image_id: str
-    """"sha256:…" of its configuration; engines with a containerd store show another."""
-    archive_path: Path
-    layer_digests: tuple[str, ...]
-    """Debian packages, Python packages, their bytecode, ours; each "sha256:…"."""
-    size_bytes: int
-    """Of the uncompressed layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +104,10 @@ class Recipe:
             RECIPE_LABEL: self.digest,
         }
 
+    def recorded_in(self, cache_folder: Path) -> BuiltImage | None:
+        """The build that the cache holds; see `recorded_image`."""
+        return recorded_image(cache_folder, self.digest, self.lock.layer_pins)
+
 
 def _named_digest(path: Path) -> tuple[str, str]:
     if not path.is_file():
@@ -142,8 +137,8 @@ def build_image(
         EngineFailure: the engine does not compile.
     """
     recipe = Recipe.read(definition_folder, programs_folder)
-    with disk_errors(cache_folder), _alone(cache_folder):
-        if built := recorded_image(cache_folder, recipe):
+    with disk_errors(cache_folder), alone(cache_folder):
+        if built := recipe.recorded_in(cache_folder):
             return built
         fetch(recipe.lock, recipe.definition.python_version, cache_folder, progress)
         with partial_folder(cache_folder) as folder:
@@ -187,8 +182,8 @@ def build_from_archive(
             )
     if len(facts.layers) != len(LAYER_TITLES):
         raise ImageMismatch(f"{archive_path}: it has {len(facts.layers)} layers, not {len(LAYER_TITLES)}")
-    with disk_errors(cache_folder), _alone(cache_folder):
-        built = recorded_image(cache_folder, recipe)
+    with disk_errors(cache_folder), alone(cache_folder):
+        built = recipe.recorded_in(cache_folder)
         if built is None:
             built = _build_from_layers(recipe, archive_path, facts, cache_folder, engine)
     if facts.recipe == recipe.digest and facts.image_id != built.image_id:
@@ -205,22 +200,13 @@ def _build_from_layers(
 ) -> BuiltImage:
     with partial_folder(cache_folder) as folder:
         debian, wheels, bytecode, _ = extract_layers(archive_path, facts, folder)
-        _keep_bytecode(bytecode, cache_folder, (debian, wheels))
+        _keep_bytecode(bytecode, bytecode_path(cache_folder, recipe.lock.layer_pins[:2]))
         return _build(recipe, debian, wheels, cache_folder, engine, folder)
 
 
-def _keep_bytecode(bytecode: Path, cache_folder: Path, sources: Sequence[Path]) -> None:
-    kept = _bytecode_path(cache_folder, sources)
+def _keep_bytecode(bytecode: Path, kept: Path) -> None:
     kept.parent.mkdir(exist_ok=True)
     bytecode.replace(kept)
-
-
-@contextmanager
-def _alone(cache_folder: Path) -> Iterator[None]:
-    """Two builds in one cache would fetch everything twice and remove each other's stage image."""
-    with (cache_folder / "build.lock").open("w") as lock_file:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
-        yield
 
 
 def _build(
@@ -230,25 +216,20 @@ def _build(
     _verify_layer(recipe.lock.wheels_sha256, wheels, "unpacking the locked Python packages")
     own = folder / "own.tar"
     write_own_layer(recipe.definition, recipe.definition_folder, recipe.programs_folder, own)
-    bytecode = _bytecode_path(cache_folder, (debian, wheels))
+    bytecode = bytecode_path(cache_folder, [file_sha256(debian), file_sha256(wheels)])
     folders = [OWN_FOLDER] if bytecode.exists() else [OWN_FOLDER, "/usr/lib"]
     with tempfile.TemporaryFile(dir=folder) as compiled:
         with _stage(recipe, engine, folder, (debian, wheels, own)) as stage_id:
             compile_folders(engine, stage_id, folders, compiled)
         if not bytecode.exists():
             write_bytecode_layer(compiled, folder / "bytecode.tar")
-            _keep_bytecode(folder / "bytecode.tar", cache_folder, (debian, wheels))
+            _keep_bytecode(folder / "bytecode.tar", bytecode)
         own_with_bytecode = folder / "own-with-bytecode.tar"
         write_own_layer(
             recipe.definition, recipe.definition_folder, recipe.programs_folder, own_with_bytecode, compiled
         )
     _verify_layer(recipe.lock.bytecode_sha256, bytecode, "compiling the locked packages")
     return _pack(recipe, (debian, wheels, bytecode, own_with_bytecode), cache_folder, folder)
-
-
-def _bytecode_path(cache_folder: Path, sources: Sequence[Path]) -> Path:
-    inputs = "\n".join([BUILD_FORMAT, *(file_sha256(path) for path in sources)])
-    return cache_folder / "bytecode" / f"{hashlib.sha256(inputs.encode()).hexdigest()}.tar"
 
 
 def _verify_layer(promised: str | None, layer: Path, making: str) -> None:
@@ -291,59 +272,8 @@ def _pack(recipe: Recipe, layers: Sequence[Path], cache_folder: Path, folder: Pa
         raise ImageMismatch("the image's definition or programs changed while it was built", "build it again")
     partial = folder / "archive.tar"
     image_id = _write(recipe, layers, recipe.labels, recipe.tag, partial)
-    archives = cache_folder / "images"
-    archives.mkdir(exist_ok=True)
-    archive_path = archives / f"{recipe.definition.name}-{image_id.removeprefix('sha256:')[:16]}.tar"
-    partial.replace(archive_path)
-    digests = tuple(f"sha256:{file_sha256(layer)}" for layer in layers)
-    built = BuiltImage(image_id, archive_path, digests, sum(layer.stat().st_size for layer in layers))
-    _record(built, recipe, cache_folder)
-    _drop_older(recipe.definition.name, archives)
-    return built
-
-
-def _record_path(cache_folder: Path, recipe: Recipe) -> Path:
-    return cache_folder / "images" / f"{recipe.digest}.json"
-
-
-def _record(built: BuiltImage, recipe: Recipe, cache_folder: Path) -> None:
-    content = {
-        "image_id": built.image_id,
-        "archive": built.archive_path.name,
-        "layer_digests": built.layer_digests,
-        "size_bytes": built.size_bytes,
-    }
-    path = _record_path(cache_folder, recipe)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(path)
-
-
-def recorded_image(cache_folder: Path, recipe: Recipe) -> BuiltImage | None:
-    """The archive that this cache holds for the recipe.
-
-    None when it has none (any more), or one of other layers than the lock pins.
-    """
-    path = _record_path(cache_folder, recipe)
-    if not path.is_file():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    archive_path = path.parent / content["archive"]
-    layer_digests = tuple(content["layer_digests"])
-    as_locked = all(
-        pin is None or digest == f"sha256:{pin}"
-        for pin, digest in zip(recipe.lock.layer_pins, layer_digests, strict=False)
-    )
-    if not archive_path.is_file() or not as_locked:
-        return None
-    return BuiltImage(content["image_id"], archive_path, layer_digests, content["size_bytes"])
-
-
-def _drop_older(name: str, archives: Path) -> None:
-    """Keep the newest archives of an image only; any can be built again from the packages."""
-    oldest_first = sorted(archives.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime)
-    for archive in oldest_first[:-KEPT_ARCHIVES]:
-        archive.unlink(missing_ok=True)
+    sized = [(f"sha256:{file_sha256(layer)}", layer.stat().st_size) for layer in layers]
+    return keep_archive(cache_folder, recipe.definition.name, recipe.digest, image_id, partial, sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +286,8 @@ class ImageStanding:
     recipe: str
     """Hex; see `Recipe.digest`."""
     built: BuiltImage | None
+    bytecode_path: Path
+    """Where the cache keeps, or would keep, its bytecode."""
 
 
 def image_standing(
@@ -367,8 +299,13 @@ def image_standing(
         ImageError: the definition or its lock cannot be read.
     """
     recipe = Recipe.read(definition_folder, programs_folder)
-    built = recorded_image(cache_folder, recipe)
-    return ImageStanding(recipe.definition.name, recipe.lock.digest(), recipe.digest, built)
+    return ImageStanding(
+        recipe.definition.name,
+        recipe.lock.digest(),
+        recipe.digest,
+        recipe.recorded_in(cache_folder),
+        bytecode_path(cache_folder, recipe.lock.layer_pins[:2]),
+    )
 
 
 def expected_image_id(

@@ -52,7 +52,7 @@ def prune_images(
         and not {image.image_id, image.engine_id} & set(kept)
         and (not names or image.name in names)
     ]
-    others = [image for image in old if not all(tag.startswith(f"lmac/{image.name}:") for tag in image.tags)]
+    others = [image for image in old if not all(_is_own_tag(tag, image.name) for tag in image.tags)]
     standing = _used_ids(engine)
     in_use = [image for image in old if image not in others and image.engine_id in standing]
     doomed = [image for image in old if image not in others and image not in in_use]
@@ -64,6 +64,11 @@ def prune_images(
         doomed = removed
     freed = _freed_bytes(engine, doomed, sizes)
     return Pruned(tuple(doomed), freed, tuple(in_use), tuple(others))
+
+
+def _is_own_tag(tag: str, name: str) -> bool:
+    """Whether loading gave it; some engines put the name of a registry before it."""
+    return tag.removeprefix("localhost/").removeprefix("docker.io/").startswith(f"lmac/{name}:")
 
 
 def _used_ids(engine: Engine) -> frozenset[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from lmac_sandbox.image_archive import NAME_LABEL, ArchiveFacts, read_archive
 from lmac_sandbox.image_build import (
-    BuiltImage,
     ImageStanding,
     build_from_archive,
     build_image,
     expected_image_id,
     image_standing,
 )
+from lmac_sandbox.image_cache import BuiltImage, prune_cache
 from lmac_sandbox.image_definition import lock_digest
 from lmac_sandbox.image_identity import ImageIdentity, find_image, identify_image, our_images
 from lmac_sandbox.image_keeping import load_archive, save_archive, save_image
@@ -41,6 +41,7 @@ __all__ = [
     "our_images",
     "prove_content",
     "prove_image",
+    "prune_cache",
     "prune_images",
     "read_archive",
     "refresh_lock",

@@ -24,8 +24,8 @@ LARGEST = {"python": 170, "node": 175, "python-web": 220, "text": 60}
 """Unpacked, in megabytes."""
 TOOLS = {
     "compilers": "as c++ c89 c99 cc clang cpp g++ gcc go ld rustc tcc javac make cmake ninja gdb",
-    "package managers": "apk apt apt-get aptitude conda corepack dnf dpkg easy_install gem npm npx pip pip3 pnpm "
-    "poetry rpm snap uv yarn yum",
+    "package managers": "apk apt apt-get aptitude conda corepack dnf dpkg easy_install gem npm npx pip pip3 "
+    "pnpm poetry rpm snap uv yarn yum",
     "ways to another user or place": "chfn chsh mount newgrp nsenter passwd pkexec su sudo umount unshare",
     "ways out": "curl ftp nc netcat rsync scp sftp ssh telnet wget perl",
 }

@@ -151,6 +151,25 @@ def test_pruning_keeps_what_a_lock_gives_what_is_used_and_what_others_named(
     assert done.freed_bytes == (tmp_path / "motd.tar").stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("tag", "goes"),
+    [
+        (f"lmac/demo:{LOCK[:12]}", True),
+        (f"localhost/lmac/demo:{LOCK[:12]}", True),
+        (f"docker.io/lmac/demo:{LOCK[:12]}", True),
+        (f"registry.example/lmac/demo:{LOCK[:12]}", False),
+        ("lmac/other:1", False),
+        ("lmac-demo:1", False),
+    ],
+)
+def test_a_tag_that_loading_gave_keeps_no_image(
+    images: ImageEngine, engine: Engine, tmp_path: Path, tag: str, goes: bool
+) -> None:
+    engine_id = load_image(engine, archive(tmp_path, "r1", tag=tag))
+
+    assert [image.engine_id for image in prune_images(engine, ()).removed] == [engine_id] * goes
+
+
 def test_pruning_by_name_leaves_other_names(images: ImageEngine, engine: Engine, tmp_path: Path) -> None:
     load_image(engine, archive(tmp_path / "a", "r1"))
     other = load_image(engine, archive(tmp_path / "b", "r2", name="other"))

@@ -31,6 +31,7 @@ from lmac_sandbox import (
     our_images,
     prove_content,
     prove_image,
+    prune_cache,
     prune_images,
     read_archive,
     refresh_lock,
@@ -175,23 +176,33 @@ def prune(
 ) -> int:
     """Remove images of ours that no lock here gives."""
     cache = cache_folder(environment) / "images"
-    recipes = {image_standing(folder, cache).recipe for folder in image_folders()}
+    standings = [image_standing(folder, cache) for folder in image_folders()]
+    recipes = {one.recipe for one in standings}
     with Engine.connect(engine_url) as engine:
         pruned = prune_images(engine, recipes, kept, names, dry_run)
+    cache_bytes = prune_cache(
+        cache,
+        {one.built.archive_path for one in standings if one.built},
+        recipes,
+        {one.bytecode_path for one in standings},
+        names,
+        dry_run,
+    )
     if as_json:
-        click.echo(terminal_json(asdict(pruned)))
+        click.echo(terminal_json({**asdict(pruned), "freed_cache_bytes": cache_bytes}))
     else:
-        _tell_pruned(pruned, dry_run)
+        _tell_pruned(pruned, cache, cache_bytes, dry_run)
     return 0
 
 
-def _tell_pruned(pruned: Pruned, dry_run: bool) -> None:
+def _tell_pruned(pruned: Pruned, cache: Path, cache_bytes: int, dry_run: bool) -> None:
     for image in pruned.removed:
         lock_digits = image.lock_digest[:SHORT_DIGITS]
         click.echo(printable(f"{image.engine_id} {image.name}, lock {lock_digits}"))
     verb = "would remove" if dry_run else "removed"
     count, freed = len(pruned.removed), pruned.freed_bytes / MEGABYTE
-    click.echo(f"{verb} {count} {'image' if count == 1 else 'images'}, {freed:,.0f} MB")
+    click.echo(f"{verb} {count} {'image' if count == 1 else 'images'}, {freed:,.0f} MB in the engine")
+    click.echo(f"{verb} {cache_bytes / MEGABYTE:,.0f} MB of older builds in {cache}")
     for images, reason in ((pruned.in_use, "containers stand on them"), (pruned.others, "named by others")):
         if images:
             click.echo(f"left alone: {len(images)}, {reason}")
