@@ -24,7 +24,7 @@ from lmac_sandbox import (
     ImageError,
     check_path,
     expected_image_id,
-    find_image,
+    identify_image,
     lock_digest,
 )
 
@@ -330,7 +330,7 @@ def _lock_digest(name: str, folder: Path) -> str:
 
 
 def resolve_image(engine: Engine, text: str, cache: Path) -> str:
-    """The engine's id of the image that a reference names; see `identify_image` for the image's own id.
+    """The id of the image that a reference names: its own, the same on every engine.
 
     Raises:
         ConfigError: as `demand_image`.
@@ -339,11 +339,11 @@ def resolve_image(engine: Engine, text: str, cache: Path) -> str:
     """
     reference = demand_image(text)
     if reference.name is None:
-        return find_image(engine, str(reference))
+        return identify_image(engine, str(reference)).image_id
     image_id = expected_image_id(image_folder(reference.name), cache / "images")
     if image_id is None:
         raise SandboxFailure(f"image {text}: it was not built here yet", SET_UP)
-    return find_image(engine, image_id)
+    return identify_image(engine, image_id).image_id
 
 
 def image_folder(name: str) -> Path:

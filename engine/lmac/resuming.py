@@ -23,7 +23,7 @@ from lmac.report.result import RESULT_NAME, RunResult, read_result
 from lmac.run import RunOrder, cancelling_once, carry_through
 from lmac.starting_folder import LeftOut, Start
 from lmac.transitions import MachineKind
-from lmac_sandbox import Engine, find_image, require_isolation
+from lmac_sandbox import Engine, identify_image, require_isolation
 
 DRIFTS = ("lmac_version", "checks")
 """Keys of `run_opened` that are not the run's own: what stands in their place now may differ."""
@@ -80,7 +80,7 @@ def _recorded_order(
         _demand_same(opening, checks, allowed_drift)
         with Engine.connect(config.engine_url) as engine:
             require_isolation(engine, config.isolation)
-            image_id = find_image(engine, opening["image_id"])
+            image_id = identify_image(engine, opening["image_id"]).image_id
         return RunOrder(
             task=Task(opening["task"], opening["task_name"]),
             config=config,

@@ -83,16 +83,6 @@ def _still_there(engine: Engine, engine_id: str) -> ImageIdentity | None:
         return None
 
 
-def find_image(engine: Engine, reference: str) -> str:
-    """The engine's id of an image; see `identify_image`.
-
-    Raises:
-        ImageNotFound: the engine has none.
-        EngineFailure: the engine does not answer as it should.
-    """
-    return identify_image(engine, reference).engine_id
-
-
 def _identity(attrs: Mapping[str, Any]) -> ImageIdentity:
     engine_id = str(attrs["Id"])
     layers = tuple(attrs["RootFS"].get("Layers") or ())

@@ -56,6 +56,16 @@ def engine_image(engine: Engine, facts: ArchiveFacts) -> str | None:
     return None
 
 
+def find_image(engine: Engine, reference: str) -> str:
+    """The engine's id of an image; see `identify_image`.
+
+    Raises:
+        ImageNotFound: the engine has none.
+        EngineFailure: the engine does not answer as it should.
+    """
+    return identify_image(engine, reference).engine_id
+
+
 def export_image(engine: Engine, engine_id: str, path: Path) -> None:
     """Write an image as the engine holds it, layer by layer, as a docker-archive in the engine's own form.
 

@@ -12,9 +12,9 @@ from lmac_sandbox.image_build import (
 )
 from lmac_sandbox.image_cache import BuiltImage, prune_cache
 from lmac_sandbox.image_definition import lock_digest
-from lmac_sandbox.image_identity import ImageIdentity, find_image, identify_image, our_images
+from lmac_sandbox.image_identity import ImageIdentity, identify_image, our_images
 from lmac_sandbox.image_keeping import load_archive, save_archive, save_image
-from lmac_sandbox.image_load import load_image
+from lmac_sandbox.image_load import find_image, load_image
 from lmac_sandbox.image_lock import LockChange, refresh_lock
 from lmac_sandbox.image_proof import ImageProof, ProvenLayer, prove_content, prove_image
 from lmac_sandbox.image_prune import Pruned, prune_images

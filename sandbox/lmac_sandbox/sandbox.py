@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.box import Box
+from lmac_sandbox.image_load import find_image
 from lmac_sandbox.isolation import Isolation, require_isolation
 from lmac_sandbox.keeper import Keeper
 from lmac_sandbox.lasting_keeper import LastingKeeper
@@ -29,6 +30,7 @@ class Sandbox:
 
     engine: Engine
     image_id: str
+    """What this engine calls the image."""
     owner: Owner
     limits: Limits
     store_limits: StoreLimits
@@ -79,27 +81,29 @@ def open_sandbox(
 
     Args:
         engine: Its runtime is that of every box and keeper.
-        image_id: Of an image of `images/`, as `find_image` or `load_image` gives it.
+        image_id: Of an image of `images/`: its own, or what this engine calls it.
         run_id: On the labels of all that is started; made up without it.
         ready_boxes: Boxes that are kept started ahead of need.
         keeper_replaced: Told the reason when a second keeper took over.
 
     Raises:
         IsolationMissing: the engine lacks what the policy needs; nothing was started.
+        ImageNotFound: the engine has no such image; nothing was started.
         SandboxError: the engine does not answer, or a container does not come up; nothing is left.
     """
     require_isolation(engine, Isolation(engine.runtime))
+    engine_id = find_image(engine, image_id)
     limits, store_limits = limits or Limits(), store_limits or StoreLimits()
     owner = Owner.current(run_id or f"sandbox-{secrets.token_hex(4)}")
     with ExitStack() as stack:
         volume = stack.enter_context(Volume.create(engine, owner, store_limits))
         store = stack.enter_context(
             LastingKeeper(
-                lambda: Keeper.start(engine, volume, image_id, owner, store_limits),
+                lambda: Keeper.start(engine, volume, engine_id, owner, store_limits),
                 store_limits.kind,
                 replaced=keeper_replaced,
             )
         )
-        boxes = stack.enter_context(Pool(engine, volume, image_id, owner, limits, size=ready_boxes))
+        boxes = stack.enter_context(Pool(engine, volume, engine_id, owner, limits, size=ready_boxes))
         # Warm boxes come later into this stack, so that they leave it before the pool does.
-        yield Sandbox(engine, image_id, owner, limits, store_limits, volume, store, boxes, stack)
+        yield Sandbox(engine, engine_id, owner, limits, store_limits, volume, store, boxes, stack)

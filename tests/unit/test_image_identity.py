@@ -21,9 +21,9 @@ from lmac_sandbox.image_archive import (
     read_archive,
     write_archive,
 )
-from lmac_sandbox.image_identity import find_image, identify_image
+from lmac_sandbox.image_identity import identify_image
 from lmac_sandbox.image_keeping import load_archive, save_archive, save_image
-from lmac_sandbox.image_load import load_image
+from lmac_sandbox.image_load import find_image, load_image
 from lmac_sandbox.image_proof import prove_content
 from lmac_sandbox.image_prune import prune_images
 from lmac_sandbox.image_tree import LayerTree

@@ -271,7 +271,7 @@ def _tell_id(image: ImageIdentity) -> None:
 
 
 def image_in_engine(engine: Engine, text: str, cache: Path) -> str:
-    """The engine's id of an image; a shipped one is built and loaded if need be.
+    """An id of an image in the engine; a shipped one is built and loaded if need be.
 
     Raises:
         ConfigError: there is no such image, or its lock is not the one that is named.
