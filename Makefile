@@ -50,8 +50,8 @@ bench: setup engine ## Measure every figure into build/bench.json; ONLY=keeper m
 bench-peers: setup engine ## Others from PyPI at the same job beside LMAC, into build/bench-peers.json; ten minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench.peers
 
-lock: setup engine ## Resolve the sandbox image's packages anew and write its lock
-	@$(BIN)/lmac images lock
+lock: setup engine ## Resolve the packages of all sandbox images anew and write their locks
+	@for folder in images/*/; do $(BIN)/lmac images lock $$(basename $$folder) || exit 1; done
 
 clean: ## Remove what dead runs left in the engine, and build and tool caches; runs and downloads stay
 	@if [ -x $(BIN)/lmac ]; then $(BIN)/lmac clean; fi

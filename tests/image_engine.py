@@ -165,6 +165,8 @@ _PATH = re.compile(r"(/v[\d.]+)?/(?P<kind>images|containers|_ping|version)(/(?P<
 def _handler(engine: ImageEngine) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # One packet an answer: two of them wait for each other, 40 ms each time.
+        wbufsize = 1 << 16
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nobody reads it."""

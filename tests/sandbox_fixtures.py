@@ -38,6 +38,12 @@ def node_image_id(engine: Engine) -> str:
     return load_image(engine, build_image(IMAGES / "node", CACHE, engine).archive_path)
 
 
+@pytest.fixture(scope="session")
+def text_image_id(engine: Engine) -> str:
+    """The image of books and other texts."""
+    return load_image(engine, build_image(IMAGES / "text", CACHE, engine).archive_path)
+
+
 @pytest.fixture
 def owner() -> Owner:
     """This process, with a run of its own for each test."""

@@ -108,6 +108,9 @@ def read_archive(path: Path) -> ArchiveFacts:
         ImageMismatch: no such archive, no docker-archive, a damaged one, or a layer with another digest.
     """
     try:
+        # A pipe would keep whoever opens it waiting.
+        if path.exists() and not path.is_file():
+            raise ImageMismatch("no regular file")
         with path.open("rb") as stream:
             size_bytes = stream.seek(0, io.SEEK_END)
             return _read_facts(stream, _spans(stream, size_bytes))

@@ -30,10 +30,12 @@ def save_archive(archive_path: Path, target: Path, cache_folder: Path) -> str:
 
     Raises:
         ImageMismatch: the archive is damaged.
-        ImageError: the target is there already, or the disk refuses.
+        ImageError: the target is there already, its folder is not, or the disk refuses.
     """
     if os.path.lexists(target):
         raise ImageError(f"{target} exists already", "name another file, or remove it")
+    if not target.parent.is_dir():
+        raise ImageError(f"{target}: there is no folder {target.parent}", "make it, or name another file")
     facts = read_archive(archive_path)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from lmac_sandbox.download_cache import disk_errors, keep_downloads, package_path, partial_folder
+from lmac_sandbox.errors import ImageError
 from lmac_sandbox.host_tools import Apt, pip_download, wheel_options
 from lmac_sandbox.image_build import LAYER_TITLES, build_image
 from lmac_sandbox.image_definition import (
@@ -131,10 +133,12 @@ def refresh_lock(
 
     Raises:
         PackageUnavailable: a package that `image.yaml` names is not to be had.
-        ImageError: `image.yaml` or the present lock cannot be read.
+        ImageError: `image.yaml` or the present lock cannot be read, or its folder is not to be written to.
         EngineFailure: the engine does not compile.
     """
     definition = read_definition(definition_folder)
+    if not os.access(definition_folder, os.W_OK):
+        raise ImageError(f"{definition_folder} cannot be written to", "lock in a checkout of your own")
     before = read_lock(definition_folder) if (definition_folder / LOCK_FILE).exists() else None
     target = architecture or (before.architecture if before else "amd64")
     with disk_errors(cache_folder):

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from lmac_sandbox.download_cache import disk_errors, partial_folder
-from lmac_sandbox.image_archive import ArchiveFacts, read_archive
-from lmac_sandbox.image_build import LAYER_TITLES, build_image
+from lmac_sandbox.errors import ImageNotFound
+from lmac_sandbox.image_archive import RECIPE_LABEL, ArchiveFacts, read_archive
+from lmac_sandbox.image_build import LAYER_TITLES, Recipe, build_image
 from lmac_sandbox.image_identity import ImageIdentity, identify_image
 from lmac_sandbox.image_load import engine_image, export_image
 from lmac_sandbox.packages import Progress, no_progress
@@ -73,6 +74,9 @@ def prove_image(
         ImageNotFound: the engine has no such image.
         ImageError, EngineFailure: as `build_image`, or the engine cannot read its image back.
     """
+    if reference is None:
+        # Before minutes are spent on what there is nothing to compare with.
+        _demand_recipe(engine, Recipe.read(definition_folder, programs_folder))
     with disk_errors(cache_folder):
         packages = cache_folder / "packages"
         packages.mkdir(exist_ok=True)
@@ -86,6 +90,15 @@ def prove_image(
             exported = folder / "exported.tar"
             export_image(engine, identity.engine_id, exported)
             return _compare(identity, exported, built.archive_path, promised)
+
+
+def _demand_recipe(engine: Engine, recipe: Recipe) -> None:
+    if not engine.images({RECIPE_LABEL: recipe.digest}):
+        name = recipe.definition.name
+        raise ImageNotFound(
+            f"the engine has no image {name} of this lock and these programs",
+            f"build and load it with `lmac images build {name}`",
+        )
 
 
 def prove_content(engine: Engine, reference: str, cache_folder: Path) -> ImageProof:

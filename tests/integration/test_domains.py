@@ -104,7 +104,9 @@ def chapter(title: str, own: str, seed: int) -> str:
     return f"# {title}\n\n{own}\n\n{paragraphs}\n"
 
 
-def test_a_book_is_written_chapter_by_chapter_and_its_faults_are_told(tmp_path: Path, image_id: str) -> None:
+def test_a_book_is_written_chapter_by_chapter_and_its_faults_are_told(
+    tmp_path: Path, text_image_id: str
+) -> None:
     program = Says(
         "1. Write the outline and the glossary. (files: outline.md, glossary.md)\n"
         "2. Write chapter 1, Morning. (files: chapters/01-morning.md)\n"
@@ -123,7 +125,7 @@ def test_a_book_is_written_chapter_by_chapter_and_its_faults_are_told(tmp_path: 
         DONE,
     ]
     with ScriptedServer(script, summary="Ada Brandt woke; she is on Skarn.") as server:
-        result = lmac.generate_book("Write a book of two chapters.", config(tmp_path, server, image_id))
+        result = lmac.generate_book("Write a book of two chapters.", config(tmp_path, server, text_image_id))
 
     assert (result.outcome, result.instructions_completed) == (Outcome.COMPLETED, 3)
     assert verdicts(result) == {"book": Verdict.PASSED}
@@ -135,7 +137,7 @@ def test_a_book_is_written_chapter_by_chapter_and_its_faults_are_told(tmp_path: 
     assert "**Skarn**: an island" in opening
 
 
-def test_a_book_whose_last_chapter_is_missing_is_not_complete(tmp_path: Path, image_id: str) -> None:
+def test_a_book_whose_last_chapter_is_missing_is_not_complete(tmp_path: Path, text_image_id: str) -> None:
     files = {
         "outline.md": OUTLINE,
         "glossary.md": GLOSSARY,
@@ -144,7 +146,7 @@ def test_a_book_whose_last_chapter_is_missing_is_not_complete(tmp_path: Path, im
     script = [Says("1. Write all of it. (files: outline.md)"), wrote(files), DONE, Says("So be it.")]
     limits = {"turns": 3, "attempts": 1, "revisions": 0}
     with ScriptedServer(script) as server:
-        own = config(tmp_path, server, image_id, machine=limits)
+        own = config(tmp_path, server, text_image_id, machine=limits)
         result = lmac.generate_book("Write a book of two chapters.", own)
 
     assert result.outcome is Outcome.INSTRUCTION_GIVEN_UP

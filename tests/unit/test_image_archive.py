@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,13 @@ def test_what_is_no_archive_is_refused_by_name(tmp_path: Path, content: bytes) -
 def test_a_missing_archive_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ImageMismatch, match=r"gone\.tar"):
         read_archive(tmp_path / "gone.tar")
+
+
+def test_a_pipe_in_the_place_of_an_archive_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tar")
+
+    with pytest.raises(ImageMismatch, match=r"pipe\.tar .*no regular file"):
+        read_archive(tmp_path / "pipe.tar")
 
 
 def test_an_archive_cut_off_anywhere_is_refused(tmp_path: Path) -> None:

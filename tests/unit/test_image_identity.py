@@ -216,6 +216,8 @@ def test_no_file_is_overwritten_by_an_archive(engine: Engine, tmp_path: Path) ->
         save_archive(path, tmp_path / "mine.tar", tmp_path / "cache")
 
     assert (tmp_path / "mine.tar").read_text() == "mine"
+    with pytest.raises(ImageError, match=r"there is no folder .*none"):
+        save_archive(path, tmp_path / "none" / "mine.tar", tmp_path / "cache")
 
 
 def test_a_kept_archive_is_loaded_by_its_id_alone_and_cannot_take_anothers_tag(
