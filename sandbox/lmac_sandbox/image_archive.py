@@ -29,6 +29,9 @@ RECIPE_LABEL = "lmac.recipe"
 """Its value is the digest of everything that decided the image's bytes."""
 
 
+_SAVED = "name an archive that `lmac images save` wrote, whole"
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveFacts:
     """What an archive holds; every digest is computed from its bytes."""
@@ -114,11 +117,15 @@ def read_archive(path: Path) -> ArchiveFacts:
         with path.open("rb") as stream:
             size_bytes = stream.seek(0, io.SEEK_END)
             return _read_facts(stream, _spans(stream, size_bytes))
+    except FileNotFoundError as error:
+        raise ImageMismatch(f"{path}: no such archive", _SAVED) from error
     except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         # Cut short: what is odd may be a megabyte of the archive's own.
-        raise ImageMismatch(f"{path} is no image archive: {error!r:.300}") from error
+        raise ImageMismatch(f"{path} is no image archive: {error!r:.300}", _SAVED) from error
     except ImageMismatch as error:
-        raise ImageMismatch(f"{path} is no image archive, or a damaged one: {error.message:.300}") from error
+        raise ImageMismatch(
+            f"{path} is no image archive, or a damaged one: {error.message:.300}", _SAVED
+        ) from error
 
 
 def _spans(stream: IO[bytes], size_bytes: int) -> dict[str, Span]:
