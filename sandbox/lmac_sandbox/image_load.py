@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,14 +73,21 @@ def export_image(engine: Engine, engine_id: str, path: Path) -> None:
     Raises:
         ImageError: it is larger than `MOST_EXPORTED_BYTES`.
         EngineFailure: the engine refuses; a file of a layer that was damaged where the engine keeps it, too.
+        OSError: the disk refuses.
     """
     left_bytes = MOST_EXPORTED_BYTES
-    with engine.call(f"read image {engine_id} layer by layer") as client, path.open("wb") as archive:
-        for chunk in client.api.get_image(engine_id):
+    with path.open("wb") as archive:
+        for chunk in _exported(engine, engine_id):
             left_bytes -= len(chunk)
             if left_bytes < 0:
                 raise ImageError(f"image {engine_id} has more than {MOST_EXPORTED_BYTES:,} bytes")
             archive.write(chunk)
+
+
+def _exported(engine: Engine, engine_id: str) -> Iterator[bytes]:
+    # Apart from the writing: a full disk is no failure of the engine.
+    with engine.call(f"read image {engine_id} layer by layer") as client:
+        yield from client.api.get_image(engine_id)
 
 
 def remove_image(engine: Engine, image_id: str) -> bool:

@@ -23,7 +23,7 @@ from lmac_sandbox.image_archive import (
 )
 from lmac_sandbox.image_identity import identify_image
 from lmac_sandbox.image_keeping import load_archive, save_archive, save_image
-from lmac_sandbox.image_load import find_image, load_image
+from lmac_sandbox.image_load import export_image, find_image, load_image
 from lmac_sandbox.image_proof import prove_content
 from lmac_sandbox.image_prune import prune_images
 from lmac_sandbox.image_tree import LayerTree
@@ -206,6 +206,13 @@ def test_an_image_is_saved_in_the_same_bytes_from_the_cache_and_from_any_engine(
         (tmp_path / "saved.tar").read_bytes() == path.read_bytes() == (tmp_path / "copied.tar").read_bytes()
     )
     assert not [left for left in tmp_path.iterdir() if "partial" in left.name]
+
+
+def test_a_full_disk_is_no_failure_of_the_engine(engine: Engine, tmp_path: Path) -> None:
+    engine_id = load_image(engine, archive(tmp_path, "r1", "long" * 100_000))
+
+    with pytest.raises(OSError, match="No space left"):
+        export_image(engine, engine_id, Path("/dev/full"))
 
 
 def test_no_file_is_overwritten_by_an_archive(engine: Engine, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -136,11 +136,8 @@ def list_images(engine_url: str | None, as_json: bool, environment: Mapping[str,
     """Say what is shipped, built and in the engine."""
     cache = cache_folder(environment) / "images"
     with Engine.connect(engine_url) as engine:
-        in_engine = {image.recipe: image for image in our_images(engine)}
-    listed = [
-        _listed(standing, in_engine.get(standing.recipe))
-        for standing in (image_standing(folder, cache) for folder in image_folders())
-    ]
+        in_engine = our_images(engine)
+    listed = [_listed(image_standing(folder, cache), in_engine) for folder in image_folders()]
     if as_json:
         click.echo(terminal_json([asdict(one) for one in listed]))
         return 0
@@ -156,11 +153,20 @@ def list_images(engine_url: str | None, as_json: bool, environment: Mapping[str,
     return 0
 
 
-def _listed(standing: ImageStanding, found: ImageIdentity | None) -> Listed:
+def _listed(standing: ImageStanding, in_engine: Iterable[ImageIdentity]) -> Listed:
+    wanted = standing.built.image_id if standing.built else None
+    found = next(
+        (
+            image
+            for image in in_engine
+            if image.recipe == standing.recipe and wanted in (None, image.image_id)
+        ),
+        None,
+    )
     return Listed(
         name=standing.name,
         locked_name=str(ImageReference(standing.name, standing.lock_digest)),
-        image_id=standing.built.image_id if standing.built else found.image_id if found else None,
+        image_id=wanted or (found.image_id if found else None),
         engine_id=found.engine_id if found else None,
         size_bytes=standing.built.size_bytes if standing.built else None,
     )
