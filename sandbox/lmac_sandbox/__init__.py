@@ -11,6 +11,7 @@ from lmac_sandbox.engine import Engine, EngineFacts
 from lmac_sandbox.engine_holes import OpenHole, open_holes
 from lmac_sandbox.errors import (
     BoxUsed,
+    DependencyRefused,
     EngineFailure,
     EngineUnavailable,
     FileMissing,
@@ -48,12 +49,26 @@ from lmac_sandbox.policy import Reuse
 from lmac_sandbox.policy_summary import PolicySummary, summarize_policy
 from lmac_sandbox.pool import Pool
 from lmac_sandbox.reaper import Reaped, reap
+from lmac_sandbox.requirement_lines import (
+    Requirement,
+    canonical_name,
+    parse_requirement,
+    parse_requirements,
+)
 from lmac_sandbox.sandbox import Sandbox, open_sandbox
 from lmac_sandbox.seccomp import SeccompSummary, seccomp_digest, seccomp_summary
 from lmac_sandbox.volume import Volume
 from lmac_sandbox.warm import WarmBox
 
 if TYPE_CHECKING:
+    from lmac_sandbox.dependencies import (
+        DependencyLimits,
+        DependencyProvider,
+        ProvidedDependencies,
+        target_job,
+        target_of,
+    )
+    from lmac_sandbox.dependency_wheels import PinnedWheel, Target
     from lmac_sandbox.images import (
         BuiltImage,
         LockChange,
@@ -71,6 +86,9 @@ __all__ = [
     "Box",
     "BoxUsed",
     "BuiltImage",
+    "DependencyLimits",
+    "DependencyProvider",
+    "DependencyRefused",
     "Ending",
     "Engine",
     "EngineFacts",
@@ -99,10 +117,13 @@ __all__ = [
     "Owner",
     "PackageUnavailable",
     "PathRejected",
+    "PinnedWheel",
     "PolicySummary",
     "Pool",
+    "ProvidedDependencies",
     "Reading",
     "Reaped",
+    "Requirement",
     "Reuse",
     "Sandbox",
     "SandboxError",
@@ -112,10 +133,12 @@ __all__ = [
     "StoreFull",
     "StoreKind",
     "StoreLimits",
+    "Target",
     "Volume",
     "WarmBox",
     "WireError",
     "build_image",
+    "canonical_name",
     "check_path",
     "describe_isolation",
     "expected_image_id",
@@ -127,6 +150,8 @@ __all__ = [
     "load_image",
     "open_holes",
     "open_sandbox",
+    "parse_requirement",
+    "parse_requirements",
     "printable_text",
     "reap",
     "refresh_lock",
@@ -135,18 +160,27 @@ __all__ = [
     "seccomp_summary",
     "store_digest",
     "summarize_policy",
+    "target_job",
+    "target_of",
 ]
 
 # Building images needs the readers of YAML, most programs that run boxes do not: 0.15 s.
 _IMPORTED_ON_USE = {
     "BuiltImage": "images",
+    "DependencyLimits": "dependencies",
+    "DependencyProvider": "dependencies",
     "LockChange": "images",
+    "PinnedWheel": "dependency_wheels",
+    "ProvidedDependencies": "dependencies",
+    "Target": "dependency_wheels",
     "build_image": "images",
     "expected_image_id": "images",
     "fetch_wheel": "packages",
     "find_image": "images",
     "load_image": "images",
     "refresh_lock": "images",
+    "target_job": "dependencies",
+    "target_of": "dependencies",
 }
 
 
