@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from lmac_sandbox import pip_as_target
 from lmac_sandbox.download_cache import (
@@ -29,12 +30,17 @@ _OLDEST_MANYLINUX = 17
 """glibc 2.17, of the oldest wheels that are still made; older ones go by a name of their own."""
 _REPORT_BYTES = 64 * 2**20
 _WORDS = 400
+_PIP_BYTES = 2**30
+"""Of pip's memory: it reads a wheel's list of members, and what a package says of itself, as they come."""
 # As pip words it when nobody answered; what an index says of a package is worded otherwise.
 _UNREACHED = re.compile(
     r"Retrying \(Retry|NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|ProxyError|SSLError"
     r"|Connection (?:broken|reset|refused|aborted)|HTTP error (?:5\d\d|429)|No space left"
 )
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _CHANGED = "DO NOT MATCH THE HASHES"
+_ABSENT = "No matching distribution"
+_NO_MEMORY = "MemoryError"
 _TOO_LARGE = "File too large"
 
 
@@ -191,18 +197,20 @@ class WheelSource:
                     f"--requirement={pinned}",
                 )
             except DependencyRefused as error:
-                if _TOO_LARGE in error.message:
+                if _ABSENT not in error.message:
                     raise
-                # They were there when they were pinned.
+                # It was there when it was pinned.
                 raise PackageUnavailable(error.message, error.next_step) from error
             keep_downloads(into, self.cache_folder)
 
     def _pip(self, folder: Path, target: Target, command: str, *arguments: str) -> None:
         require_pip()
-        told = json.dumps({"file_bytes": self.file_bytes, "markers": target.markers()})
+        told = json.dumps(
+            {"file_bytes": self.file_bytes, "memory_bytes": _PIP_BYTES, "markers": target.markers()}
+        )
         environment = pip_environment(self.index_url, folder) | {pip_as_target.VARIABLE: told}
-        # Isolated: no PYTHONPATH of the user's, no module of the folder.
-        pip = [sys.executable, "-I", pip_as_target.__file__, "--no-input", "--disable-pip-version-check"]
+        # Safe path: modules of the program's own folder are none of pip's.
+        pip = [sys.executable, "-P", pip_as_target.__file__, "--no-input", "--disable-pip-version-check"]
         options = ["--quiet", "--no-cache-dir", "--only-binary=:all:", *target.options()]
         done = ended_tool([*pip, command, *options, *arguments], folder, environment, self.seconds)
         if done.returncode == 0:
@@ -213,8 +221,12 @@ class WheelSource:
             raise ImageMismatch(f"a wheel came with another digest than its pin: {words}")
         if _TOO_LARGE in said:
             raise DependencyRefused(f"{_TOO_LARGE}: a wheel may have {self.file_bytes:,} bytes")
+        if _NO_MEMORY in said:
+            raise DependencyRefused("what the index tells, or a wheel, takes more memory than pip may have")
         if _UNREACHED.search(said):
-            raise PackageUnavailable(f"no package index answers: {words}", "look at network, proxy and index")
+            raise PackageUnavailable(
+                f"packages cannot be fetched now: {words}", "look at network, proxy, index and disk"
+            )
         raise DependencyRefused(words)
 
 
@@ -240,7 +252,7 @@ def _last_words(said: str, folder: Path) -> str:
     """What pip gives as its errors, in one line, without folders of ours."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("WARNING")]
     errors = [line.removeprefix("ERROR: ") for line in lines] or ["pip failed and said nothing"]
-    return " | ".join(errors).replace(str(folder), "")[-_WORDS:]
+    return _UNPRINTABLE.sub("?", " | ".join(errors).replace(str(folder), ""))[-_WORDS:]
 
 
 def _pins(report: Path) -> list[PinnedWheel]:
@@ -260,7 +272,7 @@ def _pins(report: Path) -> list[PinnedWheel]:
 
 def _pin(item: Any) -> PinnedWheel:
     metadata, told = item["metadata"], item["download_info"]
-    file = str(told["url"]).partition("#")[0].rpartition("/")[2].replace("%2B", "+").replace("%21", "!")
+    file = unquote(str(told["url"]).partition("#")[0].rpartition("/")[2])
     return PinnedWheel(
         str(metadata["name"]), str(metadata["version"]), file, str(told["archive_info"]["hashes"]["sha256"])
     )

@@ -1,4 +1,4 @@
-"""A program: pip, deciding for another interpreter than the one that runs it, and writing no large file.
+"""A program: pip, deciding for another interpreter than the one that runs it, under limits of ours.
 
 `--python-version` and `--platform` choose wheels only; the conditions that packages put on what they need
 themselves, pip would answer by its own interpreter. What is told stands in the environment, as JSON.
@@ -19,8 +19,9 @@ VARIABLE = "LMAC_PIP_TARGET"
 def main() -> None:
     """Arguments are pip's own."""
     told = json.loads(os.environ.pop(VARIABLE))
-    # Whatever an index sends: pip itself knows no cap.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (told["file_bytes"], told["file_bytes"]))
+    # Whatever an index sends: pip itself knows no caps.
+    for limit, name in ((resource.RLIMIT_FSIZE, "file_bytes"), (resource.RLIMIT_AS, "memory_bytes")):
+        resource.setrlimit(limit, (told[name], told[name]))
     pip: Any = importlib.import_module("pip._internal.cli.main")
     markers: Any = importlib.import_module("pip._vendor.packaging.markers")
     own = markers.default_environment

@@ -25,9 +25,11 @@ from lmac_sandbox import (
     DependencyRefused,
     Ending,
     Engine,
+    EngineFailure,
     Job,
     Sandbox,
     Target,
+    dependency_image,
     open_sandbox,
     target_job,
     target_of,
@@ -152,6 +154,29 @@ def test_the_same_wheels_are_one_image_whoever_brings_them(
     index.asked.clear()
     from_cache = provider_in(tmp_path / "first", engine, image_id, index).provide(pins, target)
     assert (from_cache, index.asked) == (first, [])
+
+
+def test_an_engine_that_wants_every_layer_gets_its_own_back(
+    engine: Engine,
+    image_id: str,
+    index: WheelIndex,
+    target: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pin = index.publish("greeting", files={"greeting.py": HELLO})
+    alone = provider_in(tmp_path / "first", engine, image_id, index).provide([pin], target)
+    with engine.call("forget the image") as client:
+        client.images.remove(alone.image_id, force=True)
+
+    def refusing(*given: Any) -> None:
+        if not given[-1]:
+            raise EngineFailure("a layer is missing")
+        send(*given)
+
+    send = dependency_image._send
+    monkeypatch.setattr(dependency_image, "_send", refusing)
+    assert provider_in(tmp_path / "second", engine, image_id, index).provide([pin], target) == alone
 
 
 def test_nothing_asked_for_is_the_image_itself(

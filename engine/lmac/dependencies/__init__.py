@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -24,12 +25,22 @@ from lmac_sandbox import (
     parse_requirements,
 )
 
-__all__ = ["CHECK", "Dependencies", "DependencyOptions", "DependencyPolicy", "Provider", "read_pins"]
+__all__ = [
+    "CHECK",
+    "MOST_TRIES",
+    "Dependencies",
+    "DependencyOptions",
+    "DependencyPolicy",
+    "Provider",
+    "read_pins",
+]
 
 CHECK = "dependencies"
 """The name under which a report holds what came of the file."""
 _USUAL_TOOLS = frozenset({"pytest"})
 """Of every image that runs Python tests: asking for it says nothing where nothing is installed."""
+MOST_TRIES = 3
+"""Of one content of the file: each may last as long as pip is given."""
 
 
 class Provider(Protocol):
@@ -69,13 +80,14 @@ class Dependencies:
         self._use_image = use_image
         self._journal = journal
         self._pinned = dict(pinned or {})
+        self._tries: Counter[str] = Counter()
         self._known: dict[str, tuple[CheckResult | None, str | None]] = {}
 
     def prepared(self) -> tuple[CheckResult, ...]:
         """Make boxes ready for the store as it is now; returns what there is to say, mostly nothing.
 
         What the model asked for and cannot have is a verdict on its files. What only fails for the moment is
-        told as broken off, and tried again the next time.
+        told as broken off, and tried again the next times, at most `MOST_TRIES` in all.
 
         Raises:
             SandboxError: the engine failed, or a box broke.
@@ -84,7 +96,9 @@ class Dependencies:
         digest = hashlib.sha256(content).hexdigest()
         if digest not in self._known:
             result, image_id = self._decided(content, digest)
-            if result is None or result.verdict is not Verdict.BROKEN_OFF:
+            broke_off = result is not None and result.verdict is Verdict.BROKEN_OFF
+            self._tries[digest] += 1
+            if not broke_off or self._tries[digest] == MOST_TRIES:
                 self._known[digest] = result, image_id
         else:
             result, image_id = self._known[digest]
