@@ -14,7 +14,7 @@ from judged_boxes import judged_by, outcomes
 from lmac.assembly import RunSandbox, start_sandbox
 from lmac.checks import AcceptanceCheck, AcceptanceForm
 from lmac.config import RunConfig
-from lmac.dependencies import CHECK, read_pins
+from lmac.dependencies import CHECK, past_decisions
 from lmac.evaluation import Report, Verdict
 from lmac.inputs import load_checks
 from lmac.run import execute
@@ -245,7 +245,7 @@ def test_what_a_file_asks_for_is_there_for_tests_types_and_programs(
         assert (told(report, "types"), report.green) == ("", True)
         assert report.result(CHECK) is None
         (event,) = (event for event in journal.events if event.kind == "dependencies")
-        _, (pin,) = read_pins(event.data)
+        ((pin,),) = past_decisions(journal.events).pins.values()
         assert (pin.name, pin.version, event.data["asked"]) == ("greeting", "1.0", ["greeting>=1"])
 
         digest = run.workspace.store.write("main.py", b"import greeting; print(greeting.__file__)\n")

@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lmac.dependencies import CHECK, MOST_TRIES, Dependencies, DependencyOptions, read_pins
+from lmac.dependencies import (
+    CHECK,
+    MOST_TRIES,
+    Dependencies,
+    DependencyOptions,
+    PastDecisions,
+    past_decisions,
+)
 from lmac.evaluation import CheckResult, Verdict
 from lmac.file_store import FileStore
+from lmac.journal import Event
 from lmac_sandbox import (
     DependencyRefused,
     ImageMismatch,
@@ -56,7 +64,7 @@ class Shelf:
 class Desk:
     """Dependencies of a store in memory."""
 
-    def __init__(self, pinned: dict[str, tuple[PinnedWheel, ...]] | None = None, **options: Any) -> None:
+    def __init__(self, past: PastDecisions | None = None, **options: Any) -> None:
         self.shelf = Shelf()
         self.journal = MemoryJournal()
         self.store = FileStore(MemoryKeeper())
@@ -69,7 +77,7 @@ class Desk:
             self._target,
             self.images.append,
             self.journal,
-            pinned,
+            past,
         )
 
     def _target(self) -> Target:
@@ -100,20 +108,37 @@ def test_a_store_that_asks_for_nothing_costs_nothing() -> None:
     assert (desk.images, desk.shelf.resolved, desk.probed, desk.kinds()) == ([None, None], [], 0, [])
 
 
+def test_a_folder_of_that_name_asks_for_nothing() -> None:
+    desk = Desk(**INDEX)
+    desk.store.write(f"{FILE}/flask", b"")
+
+    assert desk.dependencies.prepared() == ()
+
+
 def test_what_is_given_is_journalled_so_that_it_can_be_given_again() -> None:
     desk = Desk(**INDEX)
 
     assert desk.told("flask>=1\nx\n") == ""
     (event,) = desk.journal.events
-    digest, pins = read_pins(event.data)
-    assert [pin.name for pin in pins] == ["flask", "x"]
+    past = past_decisions(desk.journal.events)
+    assert [pin.name for pins in past.pins.values() for pin in pins] == ["flask", "x"]
     assert (event.data["asked"], event.data["layer_sha256"]) == (["flask>=1", "x"], "l" * 64)
     assert desk.images == [event.data["image_id"]] == ["image of flask,x"]
 
-    later = Desk({digest: pins}, **INDEX)
+    later = Desk(past, **INDEX)
     assert later.told("flask>=1\nx\n") == ""
     assert later.shelf.resolved == []
     assert later.images == desk.images
+
+
+def test_what_was_refused_is_refused_again_without_asking() -> None:
+    desk = Desk(**INDEX)
+    desk.shelf.failing["gone"] = DependencyRefused("no such package")
+    said = desk.told("gone\n")
+
+    later = Desk(past_decisions(desk.journal.events), **INDEX)
+    assert later.told("gone\n") == said
+    assert (later.shelf.resolved, later.kinds(), later.images) == ([], ["dependencies_refused"], [None])
 
 
 def test_the_same_file_is_decided_once_and_each_state_has_its_own_boxes() -> None:
@@ -226,6 +251,13 @@ def test_options_that_cannot_be_followed_are_refused(options: dict[str, Any], sa
 @pytest.mark.parametrize(
     "data", [{}, {"file_sha256": "x", "pins": [{"name": "x"}]}, {"file_sha256": "x", "pins": [1]}], ids=str
 )
-def test_pins_of_a_changed_journal_are_not_taken(data: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="no event of dependencies"):
-        read_pins(data)
+def test_pins_of_another_journal_are_not_taken(data: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="event 3, dependencies: "):
+        past_decisions([Event(3, "", "dependencies", data)])
+
+
+def test_pins_that_no_wheel_can_have_are_not_taken() -> None:
+    pin = {"name": "x", "version": "1", "file": "../x.whl", "sha256": "0" * 64}
+
+    with pytest.raises(ValueError, match="no pin of a wheel"):
+        past_decisions([Event(3, "", "dependencies", {"file_sha256": "x", "pins": [pin]})])

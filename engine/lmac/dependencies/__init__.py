@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Protocol
 
 from lmac.dependencies.decision import allowed_words, demand_allowed, versions_kept_to
 from lmac.dependencies.options import DependencyOptions, DependencyPolicy
+from lmac.dependencies.past import FAILED, GIVEN, REFUSED, PastDecisions, past_decisions
 from lmac.evaluation import CheckResult, Finding, Verdict
 from lmac.file_store import FileStore
 from lmac.journal import Journal
 from lmac_sandbox import (
     DependencyRefused,
     Ending,
+    FileMissing,
     ImageError,
     Overlay,
     PinnedWheel,
@@ -31,8 +34,9 @@ __all__ = [
     "Dependencies",
     "DependencyOptions",
     "DependencyPolicy",
+    "PastDecisions",
     "Provider",
-    "read_pins",
+    "past_decisions",
 ]
 
 CHECK = "dependencies"
@@ -59,7 +63,7 @@ class Dependencies:
     Args:
         target: Asks the image what its Python is; called when a file asks for something, and once.
         use_image: Makes boxes start from an image, from now on; None stands for the run's own.
-        pinned: By the sha256 of a file, what it was resolved to before: an index is not asked again.
+        past: What was decided before is decided again, without asking an index.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class Dependencies:
         target: Callable[[], Target],
         use_image: Callable[[str | None], None],
         journal: Journal,
-        pinned: Mapping[str, tuple[PinnedWheel, ...]] | None = None,
+        past: PastDecisions | None = None,
     ) -> None:
         self._options = options
         self._store = store
@@ -79,7 +83,7 @@ class Dependencies:
         self._target: Target | None = None
         self._use_image = use_image
         self._journal = journal
-        self._pinned = dict(pinned or {})
+        self._past = past or PastDecisions()
         self._tries: Counter[str] = Counter()
         self._known: dict[str, tuple[CheckResult | None, str | None]] = {}
 
@@ -112,8 +116,13 @@ class Dependencies:
         return (_broken_off(f"{self._options.file} is looked at once it is written", self._options.file),)
 
     def _content(self) -> bytes:
-        """Of the file; empty where the store has none."""
-        return b"" if self._store.missing((self._options.file,)) else self._store.read(self._options.file)
+        """Of the file; empty where the store has none, or a folder of that name."""
+        if self._store.missing((self._options.file,)):
+            return b""
+        try:
+            return self._store.read(self._options.file)
+        except FileMissing:
+            return b""
 
     def _decided(self, content: bytes, digest: str) -> tuple[CheckResult | None, str | None]:
         """What to say, and the image for boxes."""
@@ -124,47 +133,45 @@ class Dependencies:
             requirements = parse_requirements(content, file)
             if not requirements:
                 return None, None
+            if digest in self._past.refusals:
+                return self._refused(self._past.refusals[digest], digest), None
             return None, self._provided(requirements, digest, self._provider)
         except DependencyRefused as error:
             parts = (error.message, error.next_step, allowed_words(self._options))
-            said = "; ".join(dict.fromkeys(part for part in parts if part))
-            self._journal.append("dependencies_refused", file_sha256=digest, text=said)
-            return CheckResult(CHECK, Verdict.FAILED, Ending.EXITED, (Finding(file, said),)), None
+            return self._refused("; ".join(dict.fromkeys(part for part in parts if part)), digest), None
         except ImageError as error:
-            self._journal.append("dependencies_failed", file_sha256=digest, text=error.message)
+            self._journal.append(FAILED, file_sha256=digest, text=error.message)
             return _broken_off(error.message, file), None
+
+    def _refused(self, said: str, digest: str) -> CheckResult:
+        self._journal.append(REFUSED, file_sha256=digest, text=said)
+        return CheckResult(CHECK, Verdict.FAILED, Ending.EXITED, (Finding(self._options.file, said),))
 
     def _provided(self, requirements: Sequence[Requirement], digest: str, provider: Provider) -> str:
         if self._target is None:
             self._target = self._ask_target()
         target = self._target
         demand_allowed(requirements, self._options, target.provided)
-        pins = self._pinned.get(digest)
+        pins = self._past.pins.get(digest)
         if pins is None:
             pins = provider.resolve(requirements, versions_kept_to(self._options), target)
         provided = provider.provide(pins, target)
         self._journal.append(
-            "dependencies",
+            GIVEN,
             file_sha256=digest,
             asked=[str(requirement) for requirement in requirements],
             pins=[asdict(pin) for pin in provided.pins],
             layer_sha256=provided.layer_digest,
             image_id=provided.image_id,
         )
-        self._pinned[digest] = provided.pins
         return provided.image_id
 
     def _remark(self, content: bytes) -> CheckResult | None:
         """A word to whoever asks where nothing is given: it closes no instruction and keeps none open."""
         file = self._options.file
-        try:
-            asked = parse_requirements(content, file)
-        except DependencyRefused:
-            asked = ()
-            if not content.strip():
-                return None
-        else:
-            if {requirement.key for requirement in asked} <= _USUAL_TOOLS:
+        # What cannot be read asks for something too.
+        with suppress(DependencyRefused):
+            if {requirement.key for requirement in parse_requirements(content, file)} <= _USUAL_TOOLS:
                 return None
         said = f"nothing of {file} is installed; {allowed_words(self._options)}"
         finding = Finding(file, said, blocking=False)
@@ -173,15 +180,3 @@ class Dependencies:
 
 def _broken_off(text: str, file: str) -> CheckResult:
     return CheckResult(CHECK, Verdict.BROKEN_OFF, Ending.INFRASTRUCTURE_FAILURE, (Finding(file, text),))
-
-
-def read_pins(data: Mapping[str, Any]) -> tuple[str, tuple[PinnedWheel, ...]]:
-    """The sha256 of the file and its pins, as an event `dependencies` holds them.
-
-    Raises:
-        ValueError: it is no such event.
-    """
-    try:
-        return str(data["file_sha256"]), tuple(PinnedWheel(**pin) for pin in data["pins"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"no event of dependencies: {error}") from error
