@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Protocol
 
-from lmac.dependencies.decision import allowed_words, demand_allowed, versions_kept_to
+from lmac.dependencies.decision import allowed_words, demand_allowed, how_to_ask, versions_kept_to
 from lmac.dependencies.options import DependencyOptions, DependencyPolicy
 from lmac.dependencies.past import FAILED, GIVEN, REFUSED, PastDecisions, past_decisions
 from lmac.evaluation import CheckResult, Finding, Verdict
@@ -36,6 +36,7 @@ __all__ = [
     "DependencyPolicy",
     "PastDecisions",
     "Provider",
+    "how_to_ask",
     "past_decisions",
 ]
 

@@ -49,10 +49,27 @@ def allowed_words(options: DependencyOptions) -> str:
         case DependencyPolicy.NONE:
             return "no packages can be installed; use the standard library"
         case DependencyPolicy.LISTED:
-            more = len(options.listed) - _NAMED
-            names = ", ".join(options.listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-            return f"allowed are {names}, and the standard library"
+            return f"allowed are {_listed(options)}, and the standard library"
         case DependencyPolicy.INDEX:
             return "allowed are packages of the index, one a line, such as `requests>=2.31,<3`"
         case _:
             assert_never(options.policy)
+
+
+def how_to_ask(options: DependencyOptions) -> str:
+    """What the model is told before it asks; "" where it cannot."""
+    form = f"each on a line of its own in {options.file}, by its name and versions"
+    match options.policy:
+        case DependencyPolicy.NONE:
+            return ""
+        case DependencyPolicy.LISTED:
+            return f"Of other packages these are installed when you ask for them, {form}: {_listed(options)}."
+        case DependencyPolicy.INDEX:
+            return f"Other packages are installed when you ask for them, {form}, such as requests>=2.31,<3."
+        case _:
+            assert_never(options.policy)
+
+
+def _listed(options: DependencyOptions) -> str:
+    more = len(options.listed) - _NAMED
+    return ", ".join(options.listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")
