@@ -77,7 +77,7 @@ def load_with_layer(engine: Engine, base_image_id: str, layer_path: Path, layer_
         # It keeps images in another form, and wants every layer.
         found = None
     if found is None:
-        with _layers_below(engine, base) as below:
+        with _layers_below(engine, base, layer_path.parent) as below:
             _send(engine, base, layer_path, layer_digest, below)
         found = find_with_layer(engine, base_image_id, layer_digest)
     if found is None:
@@ -153,9 +153,13 @@ def _add(archive: IO[bytes], name: str, content: IO[bytes]) -> None:
 
 
 @contextmanager
-def _layers_below(engine: Engine, base: _Base) -> Iterator[list[tuple[str, IO[bytes]]]]:
-    """The layers of an image, as the engine itself gives them away, by names for another archive."""
-    with tempfile.TemporaryFile() as saved:
+def _layers_below(engine: Engine, base: _Base, folder: Path) -> Iterator[list[tuple[str, IO[bytes]]]]:
+    """The layers of an image, as the engine itself gives them away, by names for another archive.
+
+    Args:
+        folder: With room for the whole image.
+    """
+    with tempfile.TemporaryFile(dir=folder) as saved:
         with engine.call("save the image below the dependencies") as client:
             for chunk in client.images.get(base.image_id).save(chunk_size=COPY_BYTES):
                 saved.write(chunk)

@@ -86,10 +86,11 @@ class Pool:
     def use_image(self, image_id: str) -> None:
         """Give out boxes of this image from now on; those of another go unused, started or not."""
         with self._changed:
-            waiting = list(self._ready) if image_id != self._image_id else []
-            self._image_id = image_id
-            for box in waiting:
-                self._ready.remove(box)
+            if image_id == self._image_id:
+                return
+            self._image_id, self._failure = image_id, None
+            waiting = list(self._ready)
+            self._ready.clear()
             self._changed.notify_all()
         for box in waiting:
             box.close()
@@ -163,13 +164,15 @@ class Pool:
                 failure = error
             with self._changed:
                 self._starting -= 1
-                self._failure = self._failure or failure
-                if box is not None and not self._closing and image_id == self._image_id:
+                # Of another image, neither the box nor its absence is anybody's any more.
+                is_wanted = image_id == self._image_id
+                self._failure = self._failure or (failure if is_wanted else None)
+                if box is not None and not self._closing and is_wanted:
                     self._ready.append(box)
                     box = None
                 self._changed.notify_all()
             if box is not None:
-                # `close` may have stopped waiting for it, or nobody wants its image any more.
+                # `close` may have stopped waiting for it.
                 box.close()
 
     def _remove_all(self) -> None:
