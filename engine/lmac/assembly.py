@@ -11,7 +11,7 @@ from typing import assert_never
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, Severity, StandingSuite, TestCheck
 from lmac.config import AcceptanceWhen, RunConfig
-from lmac.dependencies import Dependencies, DependencyOptions, DependencyPolicy
+from lmac.dependencies import Dependencies, DependencyOptions, DependencyPolicy, past_decisions
 from lmac.errors import ModelError, WeightsError
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -153,6 +153,7 @@ def _dependencies(
         target,
         lambda image_id: sandbox.use_image(image_id or sandbox.image_id),
         journal,
+        past_decisions(journal.recording),
     )
 
 

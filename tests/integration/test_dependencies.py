@@ -15,8 +15,11 @@ from lmac.assembly import RunSandbox, start_sandbox
 from lmac.checks import AcceptanceCheck, AcceptanceForm
 from lmac.config import RunConfig
 from lmac.dependencies import CHECK, past_decisions
+from lmac.errors import RunCancelled
 from lmac.evaluation import Report, Verdict
 from lmac.inputs import load_checks
+from lmac.journal import Event
+from lmac.resuming import resume
 from lmac.run import execute
 from lmac.transitions import Outcome
 from lmac_sandbox import (
@@ -340,6 +343,38 @@ def test_a_whole_run_gets_what_its_model_asked_for(
     (event,) = events(order.folder, "dependencies")
     assert event.data["image_id"] != image_id
     assert len(event.data["layer_sha256"]) == 64
+
+
+@pytest.mark.parametrize("stopped_at", ["dependencies_refused", "dependencies", "report"])
+def test_a_resumed_run_has_what_it_had_without_asking_an_index(
+    image_id: str, index: WheelIndex, tmp_path: Path, stopped_at: str
+) -> None:
+    files = {**{path: content.decode() for path, content in POLITE.items()}, **GREEN_FILES}
+    script = [
+        ONE_STEP,
+        wrote({**files, "requirements.txt": "nothing-like-this\n"}),
+        wrote({"requirements.txt": "greeting\n"}),
+        DONE,
+    ]
+    config = {"dependencies": {"policy": "index", "index_url": index.url}}
+    decided: list[str] = []
+
+    def stopping(event: Event) -> None:
+        decided.append(event.kind)
+        if event.kind == stopped_at and (stopped_at != "report" or "dependencies" in decided):
+            raise RunCancelled
+
+    with ScriptedServer(script) as server:
+        order = scripted_order(tmp_path, server, image_id, config=config)
+        assert execute(order, stopping).outcome is Outcome.INTERRUPTED
+        asked = len(index.asked)
+        resumed = resume(order.folder, {"LMAC_CACHE": str(tmp_path / "cache")})
+
+    assert resumed.result.outcome is Outcome.COMPLETED, resumed.result.error
+    later = index.asked[asked:]
+    assert "/simple/nothing-like-this/" not in later
+    assert bool(later) is (stopped_at == "dependencies_refused")
+    assert len({event.data["layer_sha256"] for event in events(order.folder, "dependencies")}) == 1
 
 
 def test_a_wheel_that_holds_what_no_layer_may_reaches_no_engine(

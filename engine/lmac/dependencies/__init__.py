@@ -11,7 +11,7 @@ from typing import Protocol
 
 from lmac.dependencies.decision import allowed_words, demand_allowed, how_to_ask, versions_kept_to
 from lmac.dependencies.options import DependencyOptions, DependencyPolicy
-from lmac.dependencies.past import FAILED, GIVEN, REFUSED, PastDecisions, past_decisions
+from lmac.dependencies.past import FAILED, GIVEN, KINDS, REFUSED, PastDecisions, past_decisions
 from lmac.evaluation import CheckResult, Finding, Verdict
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -30,6 +30,7 @@ from lmac_sandbox import (
 
 __all__ = [
     "CHECK",
+    "KINDS",
     "MOST_TRIES",
     "Dependencies",
     "DependencyOptions",

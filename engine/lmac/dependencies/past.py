@@ -13,6 +13,7 @@ GIVEN = "dependencies"
 REFUSED = "dependencies_refused"
 FAILED = "dependencies_failed"
 """Kinds of events; the last one decides nothing."""
+KINDS = (GIVEN, REFUSED, FAILED)
 
 
 @dataclass(frozen=True, slots=True)
