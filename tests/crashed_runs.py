@@ -180,6 +180,7 @@ def _memory_sandbox(
     stack: ExitStack,
     suites: Any = (),
     files: Mapping[str, bytes] | None = None,
+    cache: Path | None = None,
 ) -> RunSandbox:
     keeper = MemoryKeeper()
     for path, content in (files or {}).items():

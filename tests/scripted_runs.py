@@ -92,6 +92,7 @@ def scripted_order(
         folder=folder / "runs" / f"scripted-{secrets.token_hex(4)}",
         acceptance=acceptance,
         machine=machine,
+        cache=folder / "cache",
     )
 
 

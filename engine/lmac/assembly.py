@@ -11,6 +11,7 @@ from typing import assert_never
 
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, Severity, StandingSuite, TestCheck
 from lmac.config import AcceptanceWhen, RunConfig
+from lmac.dependencies import Dependencies, DependencyOptions, DependencyPolicy, past_decisions
 from lmac.errors import ModelError, WeightsError
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -29,12 +30,18 @@ from lmac.task_examples import examples_of
 from lmac.task_examples.suite import examples_suite
 from lmac.tools import Workspace
 from lmac_sandbox import (
+    DependencyLimits,
+    DependencyProvider,
     Engine,
     EngineFailure,
     Reuse,
     Sandbox,
+    Target,
+    WarmBox,
     open_sandbox,
     reap,
+    target_job,
+    target_of,
 )
 
 SERVER_LOG_NAME = "model-server.log"
@@ -67,11 +74,13 @@ def start_sandbox(
     stack: ExitStack,
     suites: tuple[StandingSuite, ...] = (),
     files: Mapping[str, bytes] | None = None,
+    cache: Path | None = None,
 ) -> RunSandbox:
     """Start volume, keeper and boxes; what dead runs of this machine left is removed first.
 
     Args:
         files: What the store begins with, by path.
+        cache: Keeps what the files depend on; only where they may depend on something.
 
     Raises:
         SandboxError: no engine answers, it lacks what the policy needs, a container does not come up, or the
@@ -109,8 +118,43 @@ def start_sandbox(
         suites=suites,
         overlay_digest=store.overlay_digest,
         most_at_once=config.evaluation.candidates_at_once or max(config.ready_boxes, os.cpu_count() or 1),
+        preparation=_dependencies(config.dependencies, sandbox, tools, store, journal, cache),
     )
     return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), sandbox)
+
+
+def _dependencies(
+    options: DependencyOptions,
+    sandbox: Sandbox,
+    tools: WarmBox,
+    store: FileStore,
+    journal: Journal,
+    cache: Path | None,
+) -> Dependencies:
+    def target() -> Target:
+        # Of the tools: nothing that was generated has run in it.
+        with tools.take() as box:
+            box.snapshot()
+            return target_of(box.run(target_job()))
+
+    provider = None
+    if cache is not None and options.policy is not DependencyPolicy.NONE:
+        provider = DependencyProvider(
+            sandbox.engine,
+            sandbox.image_id,
+            cache / "dependencies",
+            DependencyLimits(options.most_packages, options.unpacked_bytes, options.fetch_seconds),
+            options.index_url,
+        )
+    return Dependencies(
+        options,
+        store,
+        provider,
+        target,
+        lambda image_id: sandbox.use_image(image_id or sandbox.image_id),
+        journal,
+        past_decisions(journal.recording),
+    )
 
 
 def _as_configured(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lmac.budget import BudgetLimits
 from lmac.checks import AcceptanceForm, Rules, Severity
+from lmac.dependencies import DependencyOptions
 from lmac.transitions import MachineLimits
 from lmac_sandbox import Isolation, Limits, Reuse, StoreLimits
 
@@ -105,6 +106,8 @@ class RunConfig(BaseModel):
     budget: BudgetLimits = BudgetLimits()
     evaluation: Evaluation = Evaluation()
     tests: SessionOptions = SessionOptions()
+    dependencies: DependencyOptions = DependencyOptions()
+    """Packages that the files may ask for."""
     isolation: Isolation = Isolation()
     """Beyond the policy that always holds; `lmac sandbox policy` prints it."""
     box: Limits = Limits()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lmac.checks import CheckPlan, CheckSet, NamedSet, SuiteSettings, plan_checks
 from lmac.config import Domain, RunConfig
+from lmac.dependencies import how_to_ask
 from lmac.errors import ConfigError, SandboxFailure, WeightsError
 from lmac.image_reference import ImageReference
 from lmac.models.profile import ModelProfile
@@ -176,13 +177,22 @@ def load_prompts(config: RunConfig) -> Prompts:
 
     Raises:
         ConfigError: the file cannot be read, a text does not fit, or the check sets are for no language that
-            the domain has the model write.
+            the domain has the model write, or for none that packages are installed for.
     """
     own = parse_yaml(read_text(Path(config.prompts), "prompts"), config.prompts) if config.prompts else None
     language = _language(config)
     if config.domain is not Domain.CODEBASE:
         return make_prompts(config.domain.value, {}, own)
-    return make_prompts(config.domain.value, _language_parts(language), own)
+    parts = _language_parts(language)
+    if asking := how_to_ask(config.dependencies):
+        if (tied := language.content.language if language else None) not in (None, "python"):
+            raise ConfigError(
+                f"key `dependencies.policy` is {config.dependencies.policy}: packages are "
+                f"installed for Python, and the check sets are for {tied}",
+                "set it to none",
+            )
+        parts = {**parts, "installed": f"{parts['installed']} {asking}"}
+    return make_prompts(config.domain.value, parts, own)
 
 
 def _language(config: RunConfig) -> NamedSet | None:

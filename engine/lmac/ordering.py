@@ -99,6 +99,7 @@ def make_order(wish: Wish, environment: Mapping[str, str]) -> RunOrder:
         machine=wish.machine,
         start=start,
         program=program,
+        cache=cache,
     )
 
 

@@ -96,6 +96,7 @@ def _recorded_order(
             machine=MachineKind(opening["machine"]),
             start=_start(journal, opening["start"]),
             program=_program(journal, opening["program"]),
+            cache=cache_folder(environment),
         )
     except (KeyError, ValidationError, BlobMissing) as error:
         raise ConfigError(

@@ -28,6 +28,7 @@ from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import Domain, RunConfig
 from lmac.control_unit import ControlUnit, Machine
 from lmac.conversation import Conversation
+from lmac.dependencies import DependencyPolicy
 from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, Divergence, ModelError, RunCancelled, SandboxFailure
 from lmac.evaluation import Report, journalled
@@ -83,12 +84,19 @@ class RunOrder:
     """What the store begins with; None: nothing."""
     program: Program | None = None
     """The user's own, in place of the model's; `program_file.load_program` reads one."""
+    cache: Path | None = None
+    """Keeps what the files depend on; needed where the config lets them depend on something."""
 
     def __post_init__(self) -> None:
         if self.config.budget.names_money and self.profile.prices is None:
             raise ConfigError(
                 f"the budget names money, and model profile {self.profile.name} names no prices",
                 "give the profile `prices`, or take the limit of money out",
+            )
+        if self.config.dependencies.policy is not DependencyPolicy.NONE and self.cache is None:
+            raise ConfigError(
+                f"dependencies.policy is {self.config.dependencies.policy}, and the run has no cache folder",
+                "order it with one, such as `cache_folder(os.environ)`",
             )
 
 
@@ -242,6 +250,7 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             stack,
             suites,
             _starting_files(order, journal),
+            order.cache,
         )
 
         def start() -> OpenAIProcessor:

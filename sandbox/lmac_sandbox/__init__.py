@@ -11,6 +11,7 @@ from lmac_sandbox.engine import Engine, EngineFacts
 from lmac_sandbox.engine_holes import OpenHole, open_holes
 from lmac_sandbox.errors import (
     BoxUsed,
+    DependencyRefused,
     EngineFailure,
     EngineUnavailable,
     FileMissing,
@@ -48,12 +49,26 @@ from lmac_sandbox.policy import Reuse
 from lmac_sandbox.policy_summary import PolicySummary, summarize_policy
 from lmac_sandbox.pool import Pool
 from lmac_sandbox.reaper import Reaped, reap
+from lmac_sandbox.requirement_lines import (
+    Requirement,
+    canonical_name,
+    parse_requirement,
+    parse_requirements,
+)
 from lmac_sandbox.sandbox import Sandbox, open_sandbox
 from lmac_sandbox.seccomp import SeccompSummary, seccomp_digest, seccomp_summary
 from lmac_sandbox.volume import Volume
 from lmac_sandbox.warm import WarmBox
 
 if TYPE_CHECKING:
+    from lmac_sandbox.dependencies import (
+        DependencyLimits,
+        DependencyProvider,
+        ProvidedDependencies,
+        target_job,
+        target_of,
+    )
+    from lmac_sandbox.dependency_wheels import PinnedWheel, Target
     from lmac_sandbox.images import (
         NAME_LABEL,
         ArchiveFacts,
@@ -93,6 +108,9 @@ __all__ = [
     "Box",
     "BoxUsed",
     "BuiltImage",
+    "DependencyLimits",
+    "DependencyProvider",
+    "DependencyRefused",
     "Ending",
     "Engine",
     "EngineFacts",
@@ -124,12 +142,15 @@ __all__ = [
     "Owner",
     "PackageUnavailable",
     "PathRejected",
+    "PinnedWheel",
     "PolicySummary",
     "Pool",
     "ProvenLayer",
+    "ProvidedDependencies",
     "Pruned",
     "Reading",
     "Reaped",
+    "Requirement",
     "Reuse",
     "Sandbox",
     "SandboxError",
@@ -139,11 +160,13 @@ __all__ = [
     "StoreFull",
     "StoreKind",
     "StoreLimits",
+    "Target",
     "Volume",
     "WarmBox",
     "WireError",
     "build_from_archive",
     "build_image",
+    "canonical_name",
     "check_path",
     "describe_isolation",
     "expected_image_id",
@@ -160,6 +183,8 @@ __all__ = [
     "open_holes",
     "open_sandbox",
     "our_images",
+    "parse_requirement",
+    "parse_requirements",
     "printable_text",
     "prove_content",
     "prove_image",
@@ -175,6 +200,8 @@ __all__ = [
     "seccomp_summary",
     "store_digest",
     "summarize_policy",
+    "target_job",
+    "target_of",
 ]
 
 # Building images needs the readers of YAML, most programs that run boxes do not: 0.15 s.
@@ -189,6 +216,11 @@ _IMPORTED_ON_USE = {
     "ProvenLayer": "images",
     "Pruned": "images",
     "build_from_archive": "images",
+    "DependencyLimits": "dependencies",
+    "DependencyProvider": "dependencies",
+    "PinnedWheel": "dependency_wheels",
+    "ProvidedDependencies": "dependencies",
+    "Target": "dependency_wheels",
     "build_image": "images",
     "expected_image_id": "images",
     "fetch_wheel": "packages",
@@ -207,6 +239,8 @@ _IMPORTED_ON_USE = {
     "refresh_lock": "images",
     "save_archive": "images",
     "save_image": "images",
+    "target_job": "dependencies",
+    "target_of": "dependencies",
 }
 
 

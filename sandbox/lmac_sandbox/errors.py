@@ -9,6 +9,7 @@ SandboxError
 │   ├── ImageNotFound       the engine has no such image
 │   ├── ImageMismatch       an image, archive or package is not the one that its lock names
 │   └── PackageUnavailable  a locked package cannot be fetched
+├── DependencyRefused       what generated code asks for is not what it may have; nothing was changed
 ├── StoreError
 │   ├── PathRejected        a store path that breaks the rules of `inside.paths`
 │   ├── StoreFull           a write would pass a limit of the store; nothing was written
@@ -63,6 +64,10 @@ class ImageMismatch(ImageError):
 
 class PackageUnavailable(ImageError):
     """A locked package cannot be fetched."""
+
+
+class DependencyRefused(SandboxError):
+    """Generated code asks for packages that it may not have, or that do not exist; nothing was changed."""
 
 
 class StoreError(SandboxError):

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lmac_sandbox.errors import PackageUnavailable
@@ -30,17 +30,32 @@ def run_tool(arguments: Sequence[str], folder: Path) -> str:
         PackageUnavailable: the client is absent, hangs or fails; the message ends with its own last words.
     """
     # A fixed language, because the output is parsed; index, proxy and certificates are the user's.
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    done = ended_tool(arguments, folder, {**os.environ, "LC_ALL": "C.UTF-8"}, COMMAND_SECONDS)
+    if done.returncode != 0:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        words = " | ".join(line[:LINE_LETTERS] for line in lines[-LAST_LINES:])
+        raise PackageUnavailable(f"{Path(arguments[0]).name} failed ({done.returncode}): {words}")
+    return done.stdout
+
+
+def ended_tool(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a client in `folder` to its end, whatever that is.
+
+    Raises:
+        PackageUnavailable: the client is absent or hangs.
+    """
     try:
-        done = subprocess.run(
+        return subprocess.run(
             list(arguments),
             cwd=folder,
-            env=environment,
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=COMMAND_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except FileNotFoundError as error:
@@ -48,12 +63,7 @@ def run_tool(arguments: Sequence[str], folder: Path) -> str:
             f"this host has no {arguments[0]}", "load a kept archive with `lmac images load`"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise PackageUnavailable(f"{arguments[0]} did not end within {COMMAND_SECONDS:.0f} s") from error
-    if done.returncode != 0:
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        words = " | ".join(line[:LINE_LETTERS] for line in lines[-LAST_LINES:])
-        raise PackageUnavailable(f"{Path(arguments[0]).name} failed ({done.returncode}): {words}")
-    return done.stdout
+        raise PackageUnavailable(f"{arguments[0]} did not end within {seconds:.0f} s") from error
 
 
 class Apt:
@@ -154,8 +164,17 @@ def pip_download(folder: Path, arguments: Sequence[str]) -> None:
     Raises:
         PackageUnavailable: pip is absent or fails.
     """
-    if importlib.util.find_spec("pip") is None:
-        raise PackageUnavailable(f"{sys.executable} has no pip", f"run `{sys.executable} -m ensurepip`")
+    require_pip()
     pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--quiet", "download"]
     # Our own cache is by digest; pip's would only double the space.
     run_tool([*pip, "--no-cache-dir", "--only-binary=:all:", f"--dest={folder}", *arguments], folder)
+
+
+def require_pip() -> None:
+    """See that this interpreter has pip.
+
+    Raises:
+        PackageUnavailable: it has none.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise PackageUnavailable(f"{sys.executable} has no pip", f"run `{sys.executable} -m ensurepip`")

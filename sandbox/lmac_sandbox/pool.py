@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,10 @@ class Pool:
         self._engine = engine
         self._owner = owner
         self._size = size
-        self._start: Callable[[], Box] = lambda: Box.start(engine, volume, image_id, owner, limits)
+        self._image_id = image_id
+        self._start: Callable[[str], Box] = lambda image_id: Box.start(
+            engine, volume, image_id, owner, limits
+        )
         self._changed = threading.Condition()
         self._ready: deque[Box] = deque()
         self._failure: SandboxError | None = None
@@ -73,6 +77,23 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def image_id(self) -> str:
+        """Of the boxes that are given out."""
+        return self._image_id
+
+    def use_image(self, image_id: str) -> None:
+        """Give out boxes of this image from now on; those of another go unused, started or not."""
+        with self._changed:
+            if image_id == self._image_id:
+                return
+            self._image_id, self._failure = image_id, None
+            waiting = list(self._ready)
+            self._ready.clear()
+            self._changed.notify_all()
+        for box in waiting:
+            box.close()
 
     def take(self) -> Box:
         """A box that nobody has used; waits for one when none is ready. Use it in a `with` block.
@@ -136,15 +157,17 @@ class Pool:
 
     def _start_boxes(self) -> None:
         while self._wait_for_need():
-            box, failure = None, None
+            box, failure, image_id = None, None, self._image_id
             try:
-                box = start_twice(self._start)
+                box = start_twice(partial(self._start, image_id))
             except SandboxError as error:
                 failure = error
             with self._changed:
                 self._starting -= 1
-                self._failure = self._failure or failure
-                if box is not None and not self._closing:
+                # Of another image, neither the box nor its absence is anybody's any more.
+                is_wanted = image_id == self._image_id
+                self._failure = self._failure or (failure if is_wanted else None)
+                if box is not None and not self._closing and is_wanted:
                     self._ready.append(box)
                     box = None
                 self._changed.notify_all()

@@ -30,7 +30,7 @@ class Sandbox:
 
     engine: Engine
     image_id: str
-    """What this engine calls the image."""
+    """What this engine calls the image of the keeper, and of boxes without dependencies."""
     owner: Owner
     limits: Limits
     store_limits: StoreLimits
@@ -39,6 +39,7 @@ class Sandbox:
     boxes: Pool
     """Single-use boxes: `with sandbox.boxes.take() as box`."""
     _stack: ExitStack = field(repr=False)
+    _warm_boxes: list[WarmBox] = field(default_factory=list, repr=False)
 
     def warm_box(self, sessions: bool = True) -> WarmBox:
         """A further box, of grade `run`, that ends with this sandbox.
@@ -49,10 +50,23 @@ class Sandbox:
 
         def start() -> Box:
             return Box.start(
-                self.engine, self.volume, self.image_id, self.owner, self.limits, sessions, Reuse.RUN
+                self.engine, self.volume, self.boxes.image_id, self.owner, self.limits, sessions, Reuse.RUN
             )
 
-        return self._stack.enter_context(WarmBox(start))
+        warm = self._stack.enter_context(WarmBox(start))
+        self._warm_boxes.append(warm)
+        return warm
+
+    def use_image(self, image_id: str) -> None:
+        """Start every box from this image from now on, also those that others of another image wait for.
+
+        The keeper stays as it is: what generated code asked for is nothing for it.
+        """
+        if image_id == self.boxes.image_id:
+            return
+        self.boxes.use_image(image_id)
+        for warm in self._warm_boxes:
+            warm.renew()
 
     def another_keeper(self) -> Keeper:
         """A keeper of the same store, for when an exchange with the first one was broken off.

@@ -63,6 +63,14 @@ class WarmBox:
                     box.close()
                     self._begin_start()
 
+    def renew(self) -> None:
+        """Throw the box away, once nobody uses it, and start the next: `start` now gives another kind."""
+        with self._turn:
+            if self._box is not None:
+                self._box.close()
+                self._box = None
+        self._begin_start()
+
     def _started(self) -> Box:
         if self._box is None:
             self._box = start_twice(self._start)

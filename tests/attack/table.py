@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attack import benign, candidates, files, forgeries, kernel, processes, resources, texts
+from attack import benign, candidates, dependencies, files, forgeries, kernel, processes, resources, texts
 
 ATTACKS = (
     *resources.ROWS,
@@ -12,5 +12,6 @@ ATTACKS = (
     *forgeries.ROWS,
     *texts.ROWS,
     *candidates.ROWS,
+    *dependencies.ROWS,
 )
 BENIGN = benign.ROWS

@@ -27,6 +27,7 @@ import pytest
 
 from lmac_sandbox import (
     Box,
+    DependencyProvider,
     Ending,
     Engine,
     EngineFailure,
@@ -41,11 +42,14 @@ from lmac_sandbox import (
     reap,
     require_isolation,
     store_digest,
+    target_job,
+    target_of,
 )
 from lmac_sandbox.images import build_image, load_image
 from lmac_sandbox.limits import MIB
 from lmac_sandbox.policy import is_gvisor
 from sandbox_fixtures import CACHE, IMAGES
+from wheel_index import WheelIndex
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -325,3 +329,21 @@ def test_containers_end_with_their_owner(connected: Engine, kind: Kind, image: s
     assert time.monotonic() - killed < 8
     assert reap(connected).volumes >= 1
     assert connected.volumes(run) == {}
+
+
+def test_packages_come_as_a_layer_over_the_engines_own_image(
+    connected: Engine, store: tuple[Keeper, Volume], image: str, owner: Owner, box: Box, tmp_path: Path
+) -> None:
+    source = "import greeting, os; print(greeting.X, os.access(greeting.__file__, os.W_OK))"
+    with WheelIndex() as index:
+        pin = index.publish("greeting", files={"greeting.py": "X = 42\n"})
+        provider = DependencyProvider(connected, image, tmp_path, index_url=index.url)
+        provided = provider.provide([pin], target_of(box.run(target_job())))
+    try:
+        with Box.start(connected, store[1], provided.image_id, owner, LIMITS) as other:
+            assert python(other, source).stdout.head == b"42 False\n"
+            other.remove()
+        assert python(box, "import greeting").exit_code == 1
+    finally:
+        with connected.call("remove what the test loaded") as client:
+            client.images.remove(provided.image_id, force=True)

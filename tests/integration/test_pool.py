@@ -146,3 +146,17 @@ def test_a_box_that_comes_up_after_its_pool_gave_up_waiting_ends(
         time.sleep(0.05)
 
     assert boxes_of(engine, owner) == 0
+
+
+def test_a_box_of_an_image_that_is_wanted_no_more_is_not_given_out(
+    engine: Engine, volume: Volume, keeper: Keeper, image_id: str, owner: Owner
+) -> None:
+    with Pool(engine, volume, f"sha256:{'0' * 64}", owner, Limits()) as pool:
+        with pytest.raises(ImageNotFound):
+            pool.take()
+        pool.use_image(image_id)
+        with pool.take() as box:
+            assert box.run(Job(("echo", "here"))).stdout.head == b"here\n"
+        assert pool.image_id == image_id
+
+    assert boxes_of(engine, owner) == 0

@@ -165,3 +165,20 @@ def test_a_custom_run_names_prompts_and_checks_of_its_own(missing: str) -> None:
     del given[missing]
     with pytest.raises(ValueError, match=f"name your `{missing}`"):
         RunConfig.model_validate(given)
+
+
+def test_the_model_learns_what_it_may_ask_for_before_it_asks() -> None:
+    def installed(**options: object) -> str:
+        return load_prompts(RunConfig.model_validate({"dependencies": options})).parts["installed"]
+
+    assert installed() == PROMPTS.parts["installed"]
+    asked = "in requirements.txt, by its name and versions, such as requests>=2.31,<3."
+    assert installed(policy="index").endswith(asked)
+    assert installed(policy="listed", listed=["flask", "x==1.0"]).endswith("versions: flask, x==1.0.")
+    listed = [f"p{number}" for number in range(25)]
+    assert installed(policy="listed", listed=listed).endswith("p18, p19 and 5 more.")
+
+    with pytest.raises(ConfigError, match="packages are installed for Python"):
+        load_prompts(
+            RunConfig.model_validate({"checks": ["javascript"], "dependencies": {"policy": "index"}})
+        )

@@ -28,6 +28,7 @@ class ServedStand:
     plans: Mapping[str, CheckPlan]
     image_ids: Mapping[str, str]
     runs_folder: Path
+    cache: Path
 
     def order(self, item: Item, config_changes: Mapping[str, object], folder_name: str) -> RunOrder:
         condition = item.condition
@@ -43,6 +44,7 @@ class ServedStand:
             acceptance=item.problem.acceptance,
             acceptance_form=item.problem.form,
             machine=condition.condition.machine,
+            cache=self.cache,
         )
 
     def execute(self, order: RunOrder) -> RunResult:
@@ -77,7 +79,7 @@ def open_stand(
         image_ids = {name: resolve_image(engine, plan.image, cache) for name, plan in plans.items()}
     if profile.embedded is None or weights is None:
         profiles = {condition.name: condition.profile for condition in conditions}
-        yield ServedStand(profiles, api_key, plans, image_ids, runs_folder)
+        yield ServedStand(profiles, api_key, plans, image_ids, runs_folder, cache)
         return
     with EmbeddedServer(
         weights,
@@ -89,4 +91,4 @@ def open_stand(
     ) as server:
         where = {"embedded": None, "server": ServerModel(base_url=server.base_url, model=server.model)}
         served = {condition.name: condition.profile.model_copy(update=where) for condition in conditions}
-        yield ServedStand(served, server.api_key, plans, image_ids, runs_folder)
+        yield ServedStand(served, server.api_key, plans, image_ids, runs_folder, cache)

@@ -37,6 +37,18 @@ class JobListener(Protocol):
     def __call__(self, name: str, store_digest: str, result: JobResult) -> None: ...
 
 
+class Preparation(Protocol):
+    """What has to be so before anything of the store is executed; `lmac.dependencies.Dependencies` is one."""
+
+    def prepared(self) -> tuple[CheckResult, ...]:
+        """Make boxes ready for the store as it is; what there is to say of that stands in the report."""
+        ...
+
+    def of_candidate(self, overlay: Overlay) -> tuple[CheckResult, ...]:
+        """The same of changes that nobody has written, for which nothing is made ready."""
+        ...
+
+
 class Evaluator:
     """Runs checks in boxes. Source: L2MAC, Algorithm 1, line 5, and section 3.3.
 
@@ -48,6 +60,7 @@ class Evaluator:
         suites: Of the user's, judged with every evaluation after the checks.
         overlay_digest: Asks the store's keeper what its digest would be; None where nothing is tried.
         most_at_once: Candidates that are judged side by side.
+        preparation: Comes before every job over the files; None where there is nothing to prepare.
     """
 
     def __init__(
@@ -60,8 +73,10 @@ class Evaluator:
         suites: tuple[StandingSuite, ...] = (),
         overlay_digest: Callable[[Overlay], str] | None = None,
         most_at_once: int = 1,
+        preparation: Preparation | None = None,
     ) -> None:
         self._boxes = boxes
+        self._preparation = preparation
         self._listener = listener
         self._sources = Sources(boxes, tools or boxes, tests or boxes)
         self._checks = checks
@@ -85,6 +100,7 @@ class Evaluator:
             SandboxError: no box comes up, or the store would not take the overlay.
             SandboxFailure: the store is not at that digest.
         """
+        said = self._prepared()
         judging = self._judging(self._subject(store_digest, overlay), self._sources, whole)
         try:
             results = judging.results()
@@ -92,7 +108,7 @@ class Evaluator:
             self._tell_all(judging, [check.name for check in judging.checks])
             raise
         self._tell_all(judging, [result.check for result in results])
-        return upon_floor(self._floor, Report(judging.subject.digest, results))
+        return upon_floor(self._floor, Report(judging.subject.digest, (*said, *results)))
 
     def evaluate_candidates(
         self, store_digest: str, overlays: Sequence[Overlay], *, whole: bool = True
@@ -104,6 +120,7 @@ class Evaluator:
         Raises:
             SandboxError, SandboxFailure: none of them could be judged, for the engine's or the store's sake.
         """
+        said = self._prepared()
         fresh = replace(self._sources, tests=self._boxes)
         executor = ThreadPoolExecutor(max(self._most_at_once, 1), "lmac-candidate")
         try:
@@ -117,7 +134,14 @@ class Evaluator:
         failures = [one for one in tried if isinstance(one, SandboxError | SandboxFailure)]
         if failures and len(failures) == len(tried):
             raise failures[0]
-        return tuple(upon_floor(self._floor, self._told(one)) for one in tried)
+        reports = [self._told(one) for one in tried]
+        if self._preparation is not None:
+            own = [self._preparation.of_candidate(overlay) or said for overlay in overlays]
+            reports = [
+                replace(report, results=(*first, *report.results))
+                for first, report in zip(own, reports, strict=True)
+            ]
+        return tuple(upon_floor(self._floor, report) for report in reports)
 
     @property
     def asks_more_of_the_whole(self) -> bool:
@@ -145,6 +169,7 @@ class Evaluator:
             SandboxError, SandboxFailure: as `evaluate`.
         """
         check = AcceptanceCheck(form, wall_seconds)
+        self._prepared()
 
         def run(box: EvaluationBox) -> JobResult:
             box.place(suite, check.place)
@@ -164,6 +189,7 @@ class Evaluator:
             BoxBroken: two boxes in a row broke while it ran.
             SandboxError, SandboxFailure: as `evaluate`.
         """
+        self._prepared()
         runs = ("/usr/bin/node",) if path.endswith(JAVASCRIPT) else ("/usr/bin/python3", "-B")
         job = Job((*runs, path, *arguments))
         result = in_box(self._boxes, Subject(store_digest), lambda box: box.run(job), Grip())
@@ -183,6 +209,9 @@ class Evaluator:
         result = in_box(self._sources.tools, Subject(store_digest), lambda box: box.run(job), Grip())
         self._tell(program, store_digest, result)
         return result
+
+    def _prepared(self) -> tuple[CheckResult, ...]:
+        return self._preparation.prepared() if self._preparation is not None else ()
 
     def _subject(self, store_digest: str, overlay: Overlay | None) -> Subject:
         if not overlay:

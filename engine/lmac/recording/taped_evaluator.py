@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lmac import dependencies
 from lmac.checks import AcceptanceForm, Check
 from lmac.evaluation import Report, journalled, read_check_result
 from lmac.evaluator import BoxBroken, BoxSource, Evaluator
@@ -16,6 +17,8 @@ from lmac_sandbox import Ending, JobResult, Output, Overlay
 JOB = "job"
 BROKEN = "box_broken"
 CANDIDATES = "candidate_reports"
+COURSE = (JOB, *dependencies.KINDS)
+"""Kinds of events that tell how an evaluation went."""
 
 
 class TapedEvaluator(Evaluator):
@@ -82,11 +85,11 @@ class TapedEvaluator(Evaluator):
             self._asked = ""
 
     def _told_of_old(self, *kinds: str, **asked: object) -> Report | None:
-        event = self._journal.recorded(Effect.CHECKS, *kinds, past=(JOB,), **asked)
+        event = self._journal.recorded(Effect.CHECKS, *kinds, past=COURSE, **asked)
         return None if event is None else _report(event.data)
 
     def _candidates_of_old(self, asked: Mapping[str, object]) -> tuple[Report, ...] | None:
-        event = self._journal.recorded(Effect.CHECKS, CANDIDATES, past=(JOB,), **asked)
+        event = self._journal.recorded(Effect.CHECKS, CANDIDATES, past=COURSE, **asked)
         if event is None:
             return None
         try:
@@ -96,9 +99,8 @@ class TapedEvaluator(Evaluator):
             return None
 
     def _answer_of_old(self, name: str, store_digest: str) -> JobResult | None:
-        event = self._journal.recorded(
-            Effect.TOOLS, JOB, BROKEN, name=name, store_digest=store_digest, asked=self._asked
-        )
+        asked = {"name": name, "store_digest": store_digest, "asked": self._asked}
+        event = self._journal.recorded(Effect.TOOLS, JOB, BROKEN, past=dependencies.KINDS, **asked)
         if event is None:
             return None
         if event.kind == BROKEN:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from . import spawn
 from .counters import Counters, is_scratch_full, read_counters
+from .dependencies import with_dependencies
 from .ending import Ending, Facts, judge
 from .events import parse_events
 from .frames import Frame
@@ -188,7 +189,7 @@ def _fork_judged(order: Order, users: BoxUsers, stdin: int, writers: Mapping[str
 
 def _fork(order: Order, uid: int, stdin: int, writers: Mapping[str, int]) -> int:
     folder = WORKING_FOLDERS[order.folder]
-    environment = {**os.environ, **order.environment}
+    environment = with_dependencies({**os.environ, **order.environment})
 
     def session() -> int:
         return run_session(

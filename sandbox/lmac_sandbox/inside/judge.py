@@ -17,6 +17,7 @@ import pytest
 
 from . import spawn
 from .copying import as_user
+from .dependencies import with_dependencies
 from .judge_plugin import Finished, JudgePlugin, Running, Subject
 from .judged_form import JudgedForm
 from .link import Link
@@ -63,7 +64,9 @@ def fork_judged(
         # A fresh interpreter: the runner's own memory has seen the suite, and a fork would carry it over.
         os.set_inheritable(theirs, True)
         command = (*_SUBJECT_COMMAND, str(theirs))
-        return spawn.execute(command, WORKING_FOLDERS["subject"], environment, pipes["subject"])
+        # The judge's own environment names no dependencies: what it starts would run them as the judge.
+        theirs_too = with_dependencies(environment)
+        return spawn.execute(command, WORKING_FOLDERS["subject"], theirs_too, pipes["subject"])
 
     def judge() -> int:
         tell_reading(JUDGE_SUITE, pipes["reading"])

@@ -10,6 +10,9 @@ SCRATCH = "/scratch"
 SMALL_TMP = "/tmp"
 """For programs that insist on it; `TEMPORARY` is what the environment names."""
 SHARED_MEMORY = "/dev/shm"
+DEPENDENCIES = "/opt/dependencies"
+"""Packages that generated code asked for. As untrusted as that code: on the path of its processes alone,
+never on the runner's, the keeper's or a judge's."""
 HOME = f"{SCRATCH}/home"
 TEMPORARY = f"{SCRATCH}/tmp"
 WORKING_FOLDERS = {"subject": f"{SCRATCH}/subject", "suite": f"{SCRATCH}/suite"}

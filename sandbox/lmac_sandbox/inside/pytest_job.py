@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .dependencies import append_dependencies
 from .line_coverage import LineCoverage
 from .places import WORKING_FOLDERS
 from .reading import tell_reading
@@ -152,6 +153,7 @@ def run_session(
     os.chdir(folder)
     coverage = LineCoverage(WORKING_FOLDERS["subject"]) if measures_coverage else None
     sys.path[:0] = _importable(folder)
+    append_dependencies()
     sys.argv = ["pytest", *arguments]
     recorder = Recorder(events, pytest.Session.Interrupted)
     if coverage:
