@@ -15,6 +15,7 @@ import click
 from lmac import __version__
 from lmac.errors import ExitCode, LmacError
 from lmac.printable import printable, reader_may_go
+from lmac.redaction import without_noted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -564,7 +565,7 @@ def _complain(message: str, next_step: str) -> None:
 def _say(lines: str) -> None:
     """To stderr. Messages quote servers, programs and files of others."""
     with reader_may_go(sys.stderr):
-        click.echo(printable(lines, keep_newlines=True), err=True)
+        click.echo(printable(without_noted(lines), keep_newlines=True), err=True)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

@@ -16,6 +16,7 @@ from lmac.models.weights import find_weights
 from lmac.processor.openai_processor import checked_key
 from lmac.program import Task
 from lmac.prompts import LANGUAGE_PARTS, Prompts, checked_parts, make_prompts, shipped_language
+from lmac.redaction import note_secret
 from lmac.shipped import shipped_folder
 from lmac.yaml_source import YamlSource, override, parse_yaml, validated
 from lmac_sandbox import (
@@ -268,7 +269,10 @@ def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | 
             f"model profile {profile.name}: the environment variable {variable} is not set",
             f"export {variable}=... with the server's key",
         )
-    return checked_key(environment[variable])
+    key = checked_key(environment[variable])
+    if key is not None:
+        note_secret(key)
+    return key
 
 
 def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:

@@ -44,6 +44,7 @@ from lmac.program.ledger import ledger
 from lmac.program.registry import InstructionRegistry
 from lmac.prompts import Prompts, shipped_prompts
 from lmac.recording.taped_processor import TapedProcessor
+from lmac.redaction import Redaction
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
 from lmac.starting_folder import Start
@@ -72,7 +73,7 @@ class RunOrder:
     """`inputs.load_prompts` reads those of a config."""
     weights: Path | None = None
     """Of an embedded model."""
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     """Of a server that needs one."""
     acceptance: Mapping[str, bytes] | None = None
     """The user's own suite, judged at the end; the model never sees it."""
@@ -90,6 +91,11 @@ class RunOrder:
                 f"the budget names money, and model profile {self.profile.name} names no prices",
                 "give the profile `prices`, or take the limit of money out",
             )
+
+    @property
+    def redaction(self) -> Redaction:
+        """Takes the server's key out of all that leaves the run."""
+        return Redaction([self.api_key])
 
 
 def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
@@ -119,6 +125,7 @@ def carry_through(order: RunOrder, journal: Journal) -> RunResult:
         HostDiskFull: as `execute`.
     """
     progress = _Progress()
+    journal.redaction = order.redaction
     try:
         with _typed(progress, journal):
             journal.append("run_opened", **_opening(order, journal.keep))
@@ -433,8 +440,8 @@ def _result(order: RunOrder, progress: _Progress, seconds: float) -> RunResult:
         model=order.profile.name,
         machine=order.machine,
         outcome=progress.outcome or Outcome.FAULT,
-        error=progress.error,
-        next_step=_next_step(order, progress),
+        error=order.redaction.text(progress.error),
+        next_step=order.redaction.text(_next_step(order, progress)),
         instructions=len(registry.program.instructions) if registry else 0,
         instructions_completed=registry.completed if registry else 0,
         files=progress.exported.files,
