@@ -84,6 +84,7 @@ def cli() -> None:
 )
 @click.option("--single-shot", is_flag=True, help="One call without the machine: a baseline to compare to.")
 @click.option("--loop", is_flag=True, help="A plain edit-and-run loop without the machine: another baseline.")
+@click.option("--cache", is_flag=True, help="Take kept replies to the same requests, and keep new ones.")
 @json_option
 def run(
     task: str,
@@ -96,6 +97,7 @@ def run(
     steps: int | None,
     single_shot: bool,
     loop: bool,
+    cache: bool,
     as_json: bool,
 ) -> int:
     """Carry out TASK: a text of several words, a file, or a folder with task.md and acceptance/.
@@ -109,9 +111,10 @@ def run(
       lmac run configs/tasks/harbour-book -c configs/tasks/harbour-book/config.yaml
       lmac run configs/tasks/url-shortener --program my-program.yaml
       lmac run "Write sums.js with add(a, b), and tests" -k 'checks=[javascript]'
+      lmac run configs/tasks/stack-queue --cache
     """
     from lmac.commands.run import run_task
-    from lmac.inputs import load_config, load_task
+    from lmac.inputs import load_config, load_task, with_reply_cache
     from lmac.ordering import Wish
     from lmac.transitions import MachineKind
 
@@ -122,6 +125,7 @@ def run(
     machine = MachineKind.SINGLE_SHOT if single_shot else MachineKind.CONTROL_UNIT
     machine = MachineKind.LOOP if loop else machine
     config = load_config(config_path, overrides)
+    config = with_reply_cache(config, os.environ) if cache else config
     wish = Wish(load_task(task), config, acceptance, start_from, run_id, machine, program)
     return run_task(wish, as_json, os.environ)
 

@@ -52,6 +52,12 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "lmac"
 
 
+def with_reply_cache(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
+    """The config with a response cache: the one that it names, or that of LMAC's own cache folder."""
+    folder = config.response_cache or str(cache_folder(environment).absolute() / "replies")
+    return config.model_copy(update={"response_cache": folder})
+
+
 def read_text(path: Path, what: str) -> str:
     """A text file of the user's.
 

@@ -19,6 +19,7 @@ from lmac.assembly import (
     standing_suites,
     start_processor,
     start_sandbox,
+    with_response_cache,
 )
 from lmac.baseline import run_loop, run_single_shot
 from lmac.bootstrap import ask_for_split
@@ -36,9 +37,8 @@ from lmac.journal import STOPPED, Effect, Event, Journal, Listener
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
-from lmac.processor import Processor
+from lmac.processor import Processor, ServerProcessor
 from lmac.processor.actions import EditForm, offered_edits
-from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import Program, Task
 from lmac.program.ledger import ledger
 from lmac.program.registry import InstructionRegistry
@@ -251,8 +251,11 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             _starting_files(order, journal),
         )
 
-        def start() -> OpenAIProcessor:
-            return start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
+        def start() -> ServerProcessor:
+            connected = start_processor(
+                order.profile, order.api_key, order.weights, order.folder, journal, stack
+            )
+            return with_response_cache(connected, order.config, order.profile, order.weights, journal)
 
         try:
             with _typed(progress, journal):
@@ -267,7 +270,7 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
 
 
 def _sized(
-    profile: ModelProfile, processor: TapedProcessor[OpenAIProcessor], journal: Journal
+    profile: ModelProfile, processor: TapedProcessor[ServerProcessor], journal: Journal
 ) -> ModelProfile:
     """The profile with the sizes that it leaves to the server."""
     if profile.server is None or (profile.context_tokens and profile.reply_tokens):
@@ -456,6 +459,7 @@ def _result(order: RunOrder, progress: _Progress, seconds: float) -> RunResult:
         left_out=tuple((one.path, one.reason) for one in order.start.left_out) if order.start else (),
         requirements=ledger(registry, progress.checks) if registry else (),
         assumed_tokens=conversation.budget.run.assumed_tokens if conversation else 0,
+        cached_replies=conversation.cached_replies if conversation else 0,
     )
 
 

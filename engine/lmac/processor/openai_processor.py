@@ -207,7 +207,13 @@ class OpenAIProcessor(Processor):
             return reply
         text = self._redaction.text
         calls = tuple(ToolCall(*map(text, astuple(call))) for call in reply.calls)
-        return replace(reply, text=text(reply.text), calls=calls, model=text(reply.model))
+        return replace(
+            reply,
+            text=text(reply.text),
+            calls=calls,
+            model=text(reply.model),
+            fingerprint=text(reply.fingerprint),
+        )
 
     def _redacted(self, failure: Failure, cause: Exception | None) -> Failure:
         """The failure with the key taken out of its text, and without a cause that shows it."""
