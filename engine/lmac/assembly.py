@@ -14,8 +14,9 @@ from lmac.config import AcceptanceWhen, RunConfig
 from lmac.errors import ModelError, WeightsError
 from lmac.file_store import FileStore
 from lmac.journal import Journal
+from lmac.models.identity import model_identity
 from lmac.models.profile import ModelProfile
-from lmac.models.server import EmbeddedServer, server_version
+from lmac.models.server import EmbeddedServer
 from lmac.processor import ServerProcessor
 from lmac.processor.actions import ActionProtocol, ProtocolName
 from lmac.processor.fenced import FencedProtocol
@@ -216,21 +217,6 @@ def with_response_cache(
     )
     journal.append("response_cache", folder=config.response_cache)
     return CachingProcessor(processor, cache, model_identity(profile, weights))
-
-
-def model_identity(profile: ModelProfile, weights: Path | None) -> dict[str, object]:
-    """What tells one model from another that is asked the same."""
-    if profile.server is not None:
-        return {"server": profile.server.base_url, "model": profile.server.model}
-    if profile.embedded is None or weights is None:
-        raise WeightsError(f"weights of {profile.name}: the run was ordered without them", "run `lmac setup`")
-    told = weights.stat()
-    return {
-        # Reading gigabytes for it would take longer than many a reply.
-        "weights": profile.embedded.weights.sha256 or [str(weights), told.st_size, told.st_mtime_ns],
-        "context_tokens": profile.context_tokens,
-        "server": server_version(),
-    }
 
 
 def embedded_server(profile: ModelProfile, weights: Path | None, folder: Path) -> EmbeddedServer:

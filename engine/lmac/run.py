@@ -47,6 +47,7 @@ from lmac.recording.taped_processor import TapedProcessor
 from lmac.redaction import Redaction
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
+from lmac.run_lock import RecordedLock, WitnessedProcessor, gather_lock
 from lmac.starting_folder import Start
 from lmac.tools import Workspace
 from lmac.transitions import MachineKind, Outcome
@@ -250,12 +251,14 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             suites,
             _starting_files(order, journal),
         )
+        recorded = RecordedLock(gather_lock(order, sandbox.sandbox.engine), journal, order.folder)
 
         def start() -> ServerProcessor:
             connected = start_processor(
                 order.profile, order.api_key, order.weights, order.folder, journal, stack
             )
-            return with_response_cache(connected, order.config, order.profile, order.weights, journal)
+            witnessed = WitnessedProcessor(connected, recorded.lock.model.served, recorded.add_server)
+            return with_response_cache(witnessed, order.config, order.profile, order.weights, journal)
 
         try:
             with _typed(progress, journal):

@@ -1,0 +1,76 @@
+"""`run.lock` in a run's folder, and in its journal, from which it can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from lmac.disk import write_durably
+from lmac.errors import ConfigError
+from lmac.journal import Journal, read_blob, read_journal
+from lmac.run_lock.content import Answered, RunLock, ServerPart, parse_lock
+
+LOCK_NAME = "run.lock"
+MOST_ANSWERED = 16
+"""Changes of the server within one run that are told."""
+
+
+class RecordedLock:
+    """The lock of a run that begins, in its journal and on disk.
+
+    Raises:
+        HostDiskFull: there is no room for it.
+    """
+
+    def __init__(self, lock: RunLock, journal: Journal, folder: Path) -> None:
+        self._journal = journal
+        self._path = folder / LOCK_NAME
+        text = journal.redaction.text(lock.as_json())
+        self.lock = parse_lock(text, LOCK_NAME)
+        """As it was kept."""
+        journal.append("run_lock", sha256=journal.keep(text))
+        write_durably(self._path, text.encode())
+
+    def add_server(self, said: Mapping[str, Any]) -> None:
+        """Add what the server has just said of itself, in the form of `ServerPart`.
+
+        Raises:
+            HostDiskFull: there is no room for it.
+        """
+        said = self._journal.redaction.value(said)
+        self._journal.append("server_said", **said)
+        self.lock = with_server(self.lock, said)
+        write_durably(self._path, self.lock.as_json().encode())
+
+
+def with_server(lock: RunLock, said: Mapping[str, Any]) -> RunLock:
+    """The lock with what the server said last beside what it said before."""
+    new = ServerPart.model_validate(said)
+    answered: tuple[Answered, ...] = tuple(dict.fromkeys((*lock.server.answered, *new.answered)))
+    server = ServerPart(
+        answered=answered[:MOST_ANSWERED],
+        listed=new.listed or lock.server.listed,
+        properties=new.properties or lock.server.properties,
+    )
+    return lock.model_copy(update={"server": server})
+
+
+def recorded_lock(folder: Path) -> RunLock | None:
+    """The lock of a run, from its journal alone; None of a run that has none (yet).
+
+    Raises:
+        ConfigError: the journal or the lock was changed, or is another version's.
+    """
+    lock: RunLock | None = None
+    for event in read_journal(folder):
+        if event.kind == "run_lock":
+            lock = parse_lock(read_blob(folder, event.data["sha256"]), str(folder / LOCK_NAME))
+        elif event.kind == "server_said" and lock is not None:
+            try:
+                lock = with_server(lock, event.data)
+            except ValidationError as error:
+                raise ConfigError(f"{folder}, event {event.seq}: no words of a server on itself") from error
+    return lock

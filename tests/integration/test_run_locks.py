@@ -1,0 +1,68 @@
+"""Real runs write their lock before anything is spent, and two runs of the same things have the same lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lmac.inputs import image_folder
+from lmac.run import execute
+from lmac.run_lock import LOCK_NAME, RunLock, compare, gather_lock, parse_lock, recorded_lock
+from lmac_sandbox import Engine, seccomp_digest
+from scripted_runs import DONE, GREEN_FILES, ONE_STEP, events, scripted_order, wrote
+from scripted_server import Body, Scripted, ScriptedServer
+
+pytestmark = pytest.mark.engine
+
+
+def test_the_lock_stands_before_the_first_call_and_learns_who_answered(tmp_path: Path, image_id: str) -> None:
+    script = iter([ONE_STEP, wrote(GREEN_FILES), DONE])
+    seen: list[RunLock] = []
+
+    def answer(body: Body) -> Scripted:
+        seen.append(parse_lock((order.folder / LOCK_NAME).read_text(), LOCK_NAME))
+        return next(script)
+
+    with ScriptedServer(answer) as server:
+        server.tells["/v1/models"] = {"data": [{"id": "scripted", "owned_by": "us"}]}
+        order = scripted_order(tmp_path, server, image_id)
+        execute(order)
+
+    lock = recorded_lock(order.folder)
+    assert lock is not None
+    assert lock.as_json() == (order.folder / LOCK_NAME).read_text()
+    assert seen[0].server.answered == ()
+    assert [(one.model, one.fingerprint) for one in lock.server.answered] == [("scripted", "")]
+    assert lock.server.listed == {"id": "scripted", "owned_by": "us"}
+    assert compare(seen[0], lock) == tuple(one for one in compare(seen[0], lock) if "server" in one.path)
+    kinds = [event.kind for event in events(order.folder, "run_lock") + events(order.folder, "server_said")]
+    assert kinds == ["run_lock", "server_said"]
+
+
+def test_a_lock_names_image_packages_engine_policy_and_this_program(
+    tmp_path: Path, image_id: str, engine: Engine
+) -> None:
+    with ScriptedServer([]) as server:
+        order = scripted_order(tmp_path, server, image_id, acceptance={"test_a.py": b"def test_a(): ..."})
+        lock = gather_lock(order, engine)
+        again = gather_lock(order, engine)
+
+    assert lock.as_json() == again.as_json()
+    assert (lock.image.id, lock.image.name) == (image_id, "python")
+    assert lock.image.layers
+    assert all(layer.startswith("sha256:") for layer in lock.image.layers)
+    assert lock.image.packages["wheel pytest"].sha256 in (image_folder("python") / "lock.yaml").read_text()
+    assert len(lock.image.packages) > 20
+    assert lock.engine.version
+    assert lock.engine.kernel
+    assert lock.engine.runc
+    assert lock.policy.seccomp_sha256 == seccomp_digest()
+    assert lock.policy.box["pids"] == order.config.box.pids
+    assert lock.prompts.sha256 == order.prompts.digest
+    assert {"opening", "language language"} <= lock.prompts.each.keys()
+    assert list(lock.checks.each) == sorted(check.name for check in order.checks)
+    assert lock.input.acceptance.keys() == {"test_a.py"}
+    assert lock.config["machine"]["turns"] == order.config.machine.turns
+    assert (lock.model.served, lock.model.seed) == ("scripted", 1)
+    assert lock.lmac.python.startswith("3.")
