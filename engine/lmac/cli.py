@@ -177,6 +177,28 @@ def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], a
 
 
 @cli.command()
+@click.argument("run_a", metavar="RUN")
+@click.argument("run_b", metavar="RUN")
+@click.option("--runs-folder", default="runs", show_default=True, help="Where runs are kept.")
+@click.option("--stat", is_flag=True, help="Files by size and digest only, without their lines.")
+@json_option
+def diff(run_a: str, run_b: str, runs_folder: str, stat: bool, as_json: bool) -> int:
+    """Compare two runs: what they stand on, programs, verdicts, files, tokens and cost.
+
+    Exits with 0 when they are the same, with 1 when they differ. Time, cost and what a server had in its
+    prompt cache are shown and do not count.
+
+    \b
+    Examples:
+      lmac diff stack-queue-1122-1630-4f2a stack-queue-1123-0911-77c0
+      lmac diff before after --stat
+    """
+    from lmac.commands.diff import diff_runs
+
+    return diff_runs(run_a, run_b, Path(runs_folder), stat, as_json)
+
+
+@cli.command()
 @config_options
 def setup(config_path: Path | None, overrides: tuple[str, ...]) -> int:
     """Fetch and build what a run with this config needs: the sandbox image and the model's weights.

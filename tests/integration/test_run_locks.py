@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from lmac.commands.diff import diff_runs
 from lmac.inputs import image_folder
 from lmac.run import execute
 from lmac.run_lock import LOCK_NAME, RunLock, compare, gather_lock, parse_lock, recorded_lock
@@ -66,3 +69,20 @@ def test_a_lock_names_image_packages_engine_policy_and_this_program(
     assert lock.config["machine"]["turns"] == order.config.machine.turns
     assert (lock.model.served, lock.model.seed) == ("scripted", 1)
     assert lock.lmac.python.startswith("3.")
+
+
+def test_two_runs_with_the_same_replies_are_the_same(
+    tmp_path: Path, image_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = GREEN_FILES | {"doubling.py": GREEN_FILES["doubling.py"].replace("größer", "kleiner")}
+    scripts = [[ONE_STEP, wrote(files), DONE] for files in (GREEN_FILES, GREEN_FILES, wrong)]
+    with ScriptedServer(chain.from_iterable(scripts)) as server:
+        first = scripted_order(tmp_path, server, image_id)
+        runs = [replace(first, folder=tmp_path / name) for name in ("a", "b", "c")]
+        for order in runs:
+            execute(order)
+
+    assert diff_runs("a", "b", tmp_path, stat=False, as_json=False) == 0
+    assert "the runs are the same; 2 files are alike" in capsys.readouterr().out
+    assert diff_runs("a", "c", tmp_path, stat=False, as_json=False) == 1
+    assert '+    """Twice the number: kleiner."""' in capsys.readouterr().out
