@@ -153,8 +153,9 @@ def show(run: str, runs_folder: str, as_json: bool) -> int:
     "--allow-drift",
     "allowed_drift",
     multiple=True,
-    type=click.Choice(["lmac_version", "checks"]),
-    help="Go on although this differs from what the run began with. May be repeated.",
+    metavar="PART",
+    help="Go on although this part of run.lock, such as image, differs from what the run began with. "
+    "May be repeated.",
 )
 @json_option
 def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], as_json: bool) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lmac.run_lock.content import RunLock, ServerPart, parse_lock, schema_json
-from lmac.run_lock.differences import Difference, Drift, Drifted, compare, demand_same
+from lmac.run_lock.differences import Difference, Drift, Drifted, compare, demand_parts, demand_same
 from lmac.run_lock.gathering import gather_lock
-from lmac.run_lock.recording import LOCK_NAME, RecordedLock, recorded_lock
+from lmac.run_lock.recording import LOCK_NAME, RecordedLock, folded_lock, recorded_lock
 from lmac.run_lock.server_words import WitnessedProcessor
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "ServerPart",
     "WitnessedProcessor",
     "compare",
+    "demand_parts",
     "demand_same",
+    "folded_lock",
     "gather_lock",
     "parse_lock",
     "recorded_lock",

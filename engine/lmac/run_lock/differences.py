@@ -95,7 +95,7 @@ def demand_same(recorded: RunLock, now: RunLock, allow_drift: Collection[str] = 
         Drifted: they differ in what decides; the message names each difference.
         ConfigError: `allow_drift` names what no lock has.
     """
-    _demand_parts(allow_drift)
+    demand_parts(allow_drift)
     found = [difference for difference in compare(recorded, now) if not within(difference.path, "server")]
     refused = tuple(
         difference
@@ -121,7 +121,12 @@ def within(path: str, part: str) -> bool:
     return path == part or path.startswith((f"{part}.", f"{part}["))
 
 
-def _demand_parts(parts: Collection[str]) -> None:
+def demand_parts(parts: Collection[str]) -> None:
+    """Refuse what names no part of a lock that could be allowed to differ.
+
+    Raises:
+        ConfigError: one does.
+    """
     known = [name for name in RunLock.model_fields if name not in ("version", "server")]
     for part in parts:
         if part.split(".")[0] not in known:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from lmac.disk import write_durably
 from lmac.errors import ConfigError
-from lmac.journal import Journal, read_blob, read_journal
+from lmac.journal import Event, Journal, read_blob, read_journal
 from lmac.run_lock.content import Answered, RunLock, ServerPart, parse_lock
 
 LOCK_NAME = "run.lock"
@@ -19,7 +20,7 @@ MOST_ANSWERED = 16
 
 
 class RecordedLock:
-    """The lock of a run that begins, in its journal and on disk.
+    """The lock of a run that begins, or is carried out once more, in its journal and on disk.
 
     Raises:
         HostDiskFull: there is no room for it.
@@ -29,10 +30,12 @@ class RecordedLock:
         self._journal = journal
         self._path = folder / LOCK_NAME
         text = journal.redaction.text(lock.as_json())
-        self.lock = parse_lock(text, LOCK_NAME)
-        """As it was kept."""
+        earlier = folded_lock(journal.recording, journal.read)
         journal.append("run_lock", sha256=journal.keep(text))
-        write_durably(self._path, text.encode())
+        self.lock = _after(earlier, parse_lock(text, LOCK_NAME))
+        """As it was kept, with what the server said to earlier processes."""
+        if not journal.is_replaying:
+            write_durably(self._path, self.lock.as_json().encode())
 
     def add_server(self, said: Mapping[str, Any]) -> None:
         """Add what the server has just said of itself, in the form of `ServerPart`.
@@ -61,16 +64,34 @@ def with_server(lock: RunLock, said: Mapping[str, Any]) -> RunLock:
 def recorded_lock(folder: Path) -> RunLock | None:
     """The lock of a run, from its journal alone; None of a run that has none (yet).
 
+    Of a run that was gone on with, that of the last process which did.
+
     Raises:
         ConfigError: the journal or the lock was changed, or is another version's.
     """
+    return folded_lock(read_journal(folder), partial(read_blob, folder))
+
+
+def folded_lock(events: Iterable[Event], read: Callable[[str], bytes]) -> RunLock | None:
+    """The lock that these events tell of; None when none does.
+
+    Args:
+        read: Gives a kept content by its digest.
+
+    Raises:
+        ConfigError: it is no lock, or another version's.
+    """
     lock: RunLock | None = None
-    for event in read_journal(folder):
+    for event in events:
         if event.kind == "run_lock":
-            lock = parse_lock(read_blob(folder, event.data["sha256"]), str(folder / LOCK_NAME))
+            lock = _after(lock, parse_lock(read(event.data["sha256"]), LOCK_NAME))
         elif event.kind == "server_said" and lock is not None:
             try:
                 lock = with_server(lock, event.data)
             except ValidationError as error:
-                raise ConfigError(f"{folder}, event {event.seq}: no words of a server on itself") from error
+                raise ConfigError(f"event {event.seq}: no words of a server on itself") from error
     return lock
+
+
+def _after(earlier: RunLock | None, lock: RunLock) -> RunLock:
+    return lock if earlier is None else lock.model_copy(update={"server": earlier.server})
