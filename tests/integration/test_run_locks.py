@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -9,9 +10,14 @@ from pathlib import Path
 import pytest
 
 from lmac.commands.diff import diff_runs
+from lmac.errors import ConfigError, RunCancelled
 from lmac.inputs import image_folder
-from lmac.run import execute
-from lmac.run_lock import LOCK_NAME, RunLock, compare, gather_lock, parse_lock, recorded_lock
+from lmac.journal import Event, Listener
+from lmac.messages import Usage
+from lmac.resuming import resume
+from lmac.run import RunOrder, execute
+from lmac.run_lock import LOCK_NAME, Drifted, RunLock, compare, gather_lock, parse_lock, recorded_lock
+from lmac.transitions import Outcome
 from lmac_sandbox import Engine, seccomp_digest
 from scripted_runs import DONE, GREEN_FILES, ONE_STEP, events, scripted_order, wrote
 from scripted_server import Body, Scripted, ScriptedServer
@@ -86,3 +92,66 @@ def test_two_runs_with_the_same_replies_are_the_same(
     assert "the runs are the same; 2 files are alike" in capsys.readouterr().out
     assert diff_runs("a", "c", tmp_path, stat=False, as_json=False) == 1
     assert '+    """Twice the number: kleiner."""' in capsys.readouterr().out
+
+
+def cancelled_at(kind: str, count: int) -> Listener:
+    """Ends its run at the last of so many events of a kind."""
+    seen = 0
+
+    def listen(event: Event) -> None:
+        nonlocal seen
+        seen += event.kind == kind
+        if seen == count:
+            raise RunCancelled
+
+    return listen
+
+
+def test_a_run_is_not_gone_on_with_on_something_else_unless_that_is_allowed(
+    tmp_path: Path, image_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(order: RunOrder, engine: Engine) -> RunLock:
+        now = gather_lock(order, engine)
+        policy = now.policy.model_copy(update={"seccomp_sha256": "0" * 64})
+        told = now.engine.model_copy(update={"kernel": "another"})
+        return now.model_copy(update={"policy": policy, "engine": told})
+
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:
+        order = scripted_order(tmp_path, server, image_id)
+        assert execute(order, cancelled_at("reply", 1)).outcome is Outcome.INTERRUPTED
+        begun = recorded_lock(order.folder)
+        assert begun is not None
+        for module in ("lmac.resuming", "lmac.run"):
+            monkeypatch.setattr(f"{module}.gather_lock", elsewhere)
+        before = (order.folder / "journal.jsonl").read_bytes()
+        with pytest.raises(Drifted, match=r"policy\.seccomp_sha256: ") as caught:
+            resume(order.folder, os.environ)
+        assert (order.folder / "journal.jsonl").read_bytes() == before
+        with pytest.raises(ConfigError, match="no such part"):
+            resume(order.folder, os.environ, allowed_drift=["everything"])
+        assert len(server.requests) == 1
+        resumed = resume(order.folder, os.environ, allowed_drift=["policy"])
+
+    assert "--allow-drift policy" in caught.value.next_step
+    assert resumed.result.outcome is Outcome.COMPLETED
+    assert len(events(order.folder, "run_lock")) == 2
+    lock = recorded_lock(order.folder)
+    assert lock is not None
+    assert [one.path for one in compare(begun, lock)] == ["engine.kernel", "policy.seccomp_sha256"]
+    assert (order.folder / LOCK_NAME).read_text() == lock.as_json()
+
+
+def test_a_run_that_is_gone_on_with_on_the_same_things_asks_nobody_for_leave(
+    tmp_path: Path, image_id: str
+) -> None:
+    settings = {"response_cache": str(tmp_path / "replies")}
+    with ScriptedServer([ONE_STEP, wrote(GREEN_FILES), DONE]) as server:
+        execute(scripted_order(tmp_path, server, image_id, config=settings))
+        asked = len(server.requests)
+        order = scripted_order(tmp_path, server, image_id, config=settings)
+        execute(order, cancelled_at("reply", 2))
+        result = resume(order.folder, os.environ).result
+        assert len(server.requests) == asked
+
+    assert result.outcome is Outcome.COMPLETED
+    assert (result.cached_replies, result.calls, result.usage) == (asked, asked, Usage())
