@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from lmac.disk import write_durably
 from lmac.errors import ConfigError
-from lmac.journal import Event, Journal, read_blob, read_journal
+from lmac.journal import BlobMissing, Event, Journal, read_blob, read_journal
 from lmac.run_lock.content import Answered, RunLock, ServerPart, parse_lock
 
 LOCK_NAME = "run.lock"
@@ -84,7 +85,9 @@ def folded_lock(events: Iterable[Event], read: Callable[[str], bytes]) -> RunLoc
     lock: RunLock | None = None
     for event in events:
         if event.kind == "run_lock":
-            lock = _after(lock, parse_lock(read(event.data["sha256"]), LOCK_NAME))
+            # Lost with the machine's power before anything was paid for.
+            with suppress(BlobMissing):
+                lock = _after(lock, parse_lock(read(event.data["sha256"]), LOCK_NAME))
         elif event.kind == "server_said" and lock is not None:
             try:
                 lock = with_server(lock, event.data)
