@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,10 +24,10 @@ from lmac.file_store import FileStore
 from lmac.journal import JOURNAL_NAME, PACK_NAME, Journal, Listener, Policy
 from lmac.journal.event import Line
 from lmac.journal.reading import read_lines
-from lmac.journal.tape import history
+from lmac.journal.tape import SURROUNDINGS, history
 from lmac.messages import Reply, Request
 from lmac.models.profile import ModelProfile
-from lmac.processor import Processor
+from lmac.processor import ServerProcessor
 from lmac.processor.recorded import request_digest
 from lmac.program import Task
 from lmac.recording.taped_evaluator import TapedEvaluator
@@ -37,6 +38,7 @@ from lmac.store_map import StoreMap
 from lmac.tools import Workspace
 from lmac.transitions import MachineKind
 from lmac_sandbox import Sandbox
+from locks import lock
 from memory_keeper import MemoryKeeper
 from memory_machine import CHECKS, MemoryBoxes
 from random_model import Nature, RandomModel
@@ -71,12 +73,16 @@ class Outside:
 
 
 @dataclass(slots=True)
-class _Client(Processor):
+class _Client(ServerProcessor):
     """One process's connection to it."""
 
     outside: Outside
     next_call: int
     made: int = 0
+    base_url = "http://127.0.0.1:9/v1"
+
+    def fetch(self, address: str) -> bytes | None:
+        return None
 
     def ask(self, request: Request) -> Reply:
         number, self.next_call = self.next_call, self.next_call + 1
@@ -141,7 +147,9 @@ class Runs:
         result = self._carried(journal, folder, client)
         counting = [line.event for line in history(read_lines(folder))]
         lost = [event for event in counting if event.kind == "retry" and event.data["error"] == "ReplyLost"]
-        told = [event for event in counting if event.kind != "resumed" and event not in lost]
+        told = [
+            event for event in counting if event.kind not in ("resumed", *SURROUNDINGS) and event not in lost
+        ]
         files = folder / "files"
         return Told(
             result,
@@ -158,6 +166,7 @@ class Runs:
     def _carried(self, journal: Journal, folder: Path, client: _Client) -> RunResult:
         self._monkeypatch.setattr(run_module, "start_processor", lambda *_: client)
         self._monkeypatch.setattr(run_module, "start_sandbox", _memory_sandbox)
+        self._monkeypatch.setattr(run_module, "gather_lock", lambda *_: lock())
         return carry_through(_in_folder(self.order, folder), journal)
 
 
@@ -191,7 +200,9 @@ def _memory_sandbox(
         journal, boxes, CHECKS, suites=suites, overlay_digest=store.overlay_digest, most_at_once=2
     )
     # Only a keeper that dies makes a run ask for more of its sandbox.
-    return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), cast(Sandbox, None))
+    return RunSandbox(
+        Workspace(store, evaluator, StoreMap(evaluator, store)), cast(Sandbox, SimpleNamespace(engine=None))
+    )
 
 
 def random_order(seed: int, **config: Any) -> tuple[RunOrder, Callable[[Request], Reply]]:

@@ -15,13 +15,16 @@ from lmac.dependencies import Dependencies, DependencyOptions, DependencyPolicy,
 from lmac.errors import ModelError, WeightsError
 from lmac.file_store import FileStore
 from lmac.journal import Journal
+from lmac.models.identity import model_identity
 from lmac.models.profile import ModelProfile
 from lmac.models.server import EmbeddedServer
+from lmac.processor import ServerProcessor
 from lmac.processor.actions import ActionProtocol, ProtocolName
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.json_protocol import JsonProtocol
 from lmac.processor.native import NativeProtocol
 from lmac.processor.openai_processor import OpenAIProcessor
+from lmac.processor.reply_cache import CachingProcessor, ReplyCache
 from lmac.program import ProgramForm, Task
 from lmac.recording.calls import error_fields
 from lmac.recording.taped_evaluator import TapedEvaluator
@@ -236,6 +239,28 @@ def start_processor(
             on_retry=retried,
         )
     )
+
+
+def with_response_cache(
+    processor: ServerProcessor,
+    config: RunConfig,
+    profile: ModelProfile,
+    weights: Path | None,
+    journal: Journal,
+) -> ServerProcessor:
+    """The processor behind the response cache that the config names; itself without one.
+
+    Raises:
+        ConfigError: the cache's folder cannot be used.
+    """
+    if config.response_cache is None:
+        return processor
+    cache = ReplyCache(
+        Path(config.response_cache).expanduser(),
+        on_fault=lambda path, fault: journal.append("response_cache_fault", path=path, text=fault),
+    )
+    journal.append("response_cache", folder=config.response_cache)
+    return CachingProcessor(processor, cache, model_identity(profile, weights))
 
 
 def embedded_server(profile: ModelProfile, weights: Path | None, folder: Path) -> EmbeddedServer:

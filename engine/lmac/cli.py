@@ -15,6 +15,7 @@ import click
 from lmac import __version__
 from lmac.errors import ExitCode, LmacError
 from lmac.printable import printable, reader_may_go
+from lmac.redaction import without_noted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,6 +84,7 @@ def cli() -> None:
 )
 @click.option("--single-shot", is_flag=True, help="One call without the machine: a baseline to compare to.")
 @click.option("--loop", is_flag=True, help="A plain edit-and-run loop without the machine: another baseline.")
+@click.option("--cache", is_flag=True, help="Take kept replies to the same requests, and keep new ones.")
 @json_option
 def run(
     task: str,
@@ -95,6 +97,7 @@ def run(
     steps: int | None,
     single_shot: bool,
     loop: bool,
+    cache: bool,
     as_json: bool,
 ) -> int:
     """Carry out TASK: a text of several words, a file, or a folder with task.md and acceptance/.
@@ -108,9 +111,10 @@ def run(
       lmac run configs/tasks/harbour-book -c configs/tasks/harbour-book/config.yaml
       lmac run configs/tasks/url-shortener --program my-program.yaml
       lmac run "Write sums.js with add(a, b), and tests" -k 'checks=[javascript]'
+      lmac run configs/tasks/stack-queue --cache
     """
     from lmac.commands.run import run_task
-    from lmac.inputs import load_config, load_task
+    from lmac.inputs import load_config, load_task, with_reply_cache
     from lmac.ordering import Wish
     from lmac.transitions import MachineKind
 
@@ -121,6 +125,7 @@ def run(
     machine = MachineKind.SINGLE_SHOT if single_shot else MachineKind.CONTROL_UNIT
     machine = MachineKind.LOOP if loop else machine
     config = load_config(config_path, overrides)
+    config = with_reply_cache(config, os.environ) if cache else config
     wish = Wish(load_task(task), config, acceptance, start_from, run_id, machine, program)
     return run_task(wish, as_json, os.environ)
 
@@ -148,8 +153,9 @@ def show(run: str, runs_folder: str, as_json: bool) -> int:
     "--allow-drift",
     "allowed_drift",
     multiple=True,
-    type=click.Choice(["lmac_version", "checks"]),
-    help="Go on although this differs from what the run began with. May be repeated.",
+    metavar="PART",
+    help="Go on although this part of run.lock, such as image, differs from what the run began with. "
+    "May be repeated.",
 )
 @json_option
 def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], as_json: bool) -> int:
@@ -169,6 +175,28 @@ def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], a
     from lmac.commands.resume import resume_run
 
     return resume_run(run, Path(runs_folder), allowed_drift, as_json, os.environ)
+
+
+@cli.command()
+@click.argument("run_a", metavar="RUN")
+@click.argument("run_b", metavar="RUN")
+@click.option("--runs-folder", default="runs", show_default=True, help="Where runs are kept.")
+@click.option("--stat", is_flag=True, help="Files by size and digest only, without their lines.")
+@json_option
+def diff(run_a: str, run_b: str, runs_folder: str, stat: bool, as_json: bool) -> int:
+    """Compare two runs: what they stand on, programs, verdicts, files, tokens and cost.
+
+    Exits with 0 when they are the same, with 1 when they differ. Time, cost and what a server had in its
+    prompt cache are shown and do not count.
+
+    \b
+    Examples:
+      lmac diff stack-queue-1122-1630-4f2a stack-queue-1123-0911-77c0
+      lmac diff before after --stat
+    """
+    from lmac.commands.diff import diff_runs
+
+    return diff_runs(run_a, run_b, Path(runs_folder), stat, as_json)
 
 
 @cli.command()
@@ -564,7 +592,7 @@ def _complain(message: str, next_step: str) -> None:
 def _say(lines: str) -> None:
     """To stderr. Messages quote servers, programs and files of others."""
     with reader_may_go(sys.stderr):
-        click.echo(printable(lines, keep_newlines=True), err=True)
+        click.echo(printable(without_noted(lines), keep_newlines=True), err=True)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

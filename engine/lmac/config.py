@@ -115,6 +115,8 @@ class RunConfig(BaseModel):
     acceptance: AcceptanceOptions = AcceptanceOptions()
     task_examples: bool = True
     """Whether examples that the task's text gives are judged with every evaluation; for Python."""
+    response_cache: str | None = Field(default=None, pattern=r"^[^\x00]+$")
+    """A folder of replies that were given before, taken in place of the same calls; None: none."""
     ready_boxes: int = Field(default=1, ge=1, le=16)
     """Boxes that are kept started ahead of need."""
 

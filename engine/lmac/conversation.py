@@ -85,6 +85,8 @@ class Conversation:
         self.budget = budget
         self.refusal: Refusal | None = None
         """The last call that a limit of the budget stood in the way of."""
+        self.cached_replies = 0
+        """Calls that a response cache answered: they count as calls, and cost nothing."""
         self.meter = TokenMeter()
         processor.watch_retries(self._count_retry)
 
@@ -364,6 +366,10 @@ class Conversation:
         self._demand_budget(self._prompt_tokens, self._reply_tokens, wait_seconds)
 
     def _settle(self, reply: Reply) -> None:
+        if reply.cached:
+            self.cached_replies += 1
+            self.budget = self.budget.settle(Usage())
+            return
         assumed_tokens = 0
         if not reply.usage.total_tokens:
             assumed_tokens = self._prompt_tokens + self.meter.tokens(_reply_size(reply))

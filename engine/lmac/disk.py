@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,26 @@ def full_disk_named(folder: Path) -> Iterator[None]:
             f"no space left for {folder}",
             "make room there, or name a larger disk by `runs_folder` or LMAC_CACHE",
         ) from error
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file whole; when this returns, it survives a power cut.
+
+    Raises:
+        HostDiskFull: there is no room; the file before it stands.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    with full_disk_named(path.parent):
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def full_disk(error: OSError) -> bool:

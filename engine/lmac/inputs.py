@@ -17,6 +17,7 @@ from lmac.models.weights import find_weights
 from lmac.processor.openai_processor import checked_key
 from lmac.program import Task
 from lmac.prompts import LANGUAGE_PARTS, Prompts, checked_parts, make_prompts, shipped_language
+from lmac.redaction import note_secret
 from lmac.shipped import shipped_folder
 from lmac.yaml_source import YamlSource, override, parse_yaml, validated
 from lmac_sandbox import (
@@ -50,6 +51,12 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     if own := environment.get("LMAC_CACHE"):
         return Path(own).expanduser()
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "lmac"
+
+
+def with_reply_cache(config: RunConfig, environment: Mapping[str, str]) -> RunConfig:
+    """The config with a response cache: the one that it names, or that of LMAC's own cache folder."""
+    folder = config.response_cache or str(cache_folder(environment).absolute() / "replies")
+    return config.model_copy(update={"response_cache": folder})
 
 
 def read_text(path: Path, what: str) -> str:
@@ -278,7 +285,10 @@ def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | 
             f"model profile {profile.name}: the environment variable {variable} is not set",
             f"export {variable}=... with the server's key",
         )
-    return checked_key(environment[variable])
+    key = checked_key(environment[variable])
+    if key is not None:
+        note_secret(key)
+    return key
 
 
 def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:

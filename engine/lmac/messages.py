@@ -123,6 +123,10 @@ class Reply:
     model: str = ""
     """The name by which the server calls the model."""
     seconds: float = 0.0
+    cached: bool = False
+    """Whether it was given in answer to an earlier request, and `usage` spent then."""
+    fingerprint: str = ""
+    """What the server says of the build and settings that answered, if it does."""
 
 
 @dataclass(frozen=True, slots=True)

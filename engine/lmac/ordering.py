@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from lmac.inputs import (
     resolve_weights,
 )
 from lmac.program_file import load_program
+from lmac.redaction import Redaction
 from lmac.run import RunOrder
-from lmac.starting_folder import load_start
+from lmac.starting_folder import LeftOut, Start, load_start
 from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation
 
@@ -84,6 +85,8 @@ def make_order(wish: Wish, environment: Mapping[str, str]) -> RunOrder:
     with Engine.connect(config.engine_url) as engine:
         require_isolation(engine, config.isolation)
         image_id = resolve_image(engine, plan.image, cache)
+    redaction = Redaction([api_key])
+    demand_no_key(given.task.text, prompts.as_yaml(), suite, redaction)
     return RunOrder(
         task=given.task,
         config=config,
@@ -97,10 +100,38 @@ def make_order(wish: Wish, environment: Mapping[str, str]) -> RunOrder:
         acceptance=suite,
         acceptance_form=form or AcceptanceForm.API,
         machine=wish.machine,
-        start=start,
+        start=start and without_key(start, redaction),
         program=program,
         cache=cache,
     )
+
+
+def demand_no_key(task: str, prompts: str, suite: Mapping[str, bytes] | None, redaction: Redaction) -> None:
+    """What the model, its programs and the record of the run are given must not tell the server's key.
+
+    Raises:
+        ConfigError: it does.
+    """
+    places: dict[str, str | bytes] = {"the task's text": task, "the prompts": prompts}
+    places |= {f"the acceptance suite's {path}": content for path, content in (suite or {}).items()}
+    if found := next((place for place, content in places.items() if redaction.holds(content)), None):
+        raise ConfigError(
+            f"{found} holds the model server's key, which would reach files, containers and the journal",
+            "take it out, and get a new key if others could read it there",
+        )
+
+
+def without_key(start: Start, redaction: Redaction) -> Start:
+    """The files to start from but those that tell the server's key, such as a forgotten `.env`."""
+    telling = {path for path, content in start.files.items() if redaction.holds(content)}
+    if not telling:
+        return start
+    files = {path: content for path, content in start.files.items() if path not in telling}
+    if not files:
+        raise ConfigError(f"--from {start.folder}: all of its files hold the model server's key")
+    reason = "it holds the model server's key"
+    left_out = tuple(LeftOut(path, reason) for path in sorted(telling))
+    return replace(start, files=files, left_out=(*start.left_out, *left_out))
 
 
 def _new_id(task_name: str) -> str:

@@ -118,7 +118,9 @@ class _Progress:
                     "tokens": usage["reply_tokens"],
                     "cached": f"{usage['cached_tokens']}/{usage['prompt_tokens']}",
                     "seconds": data["seconds"],
-                } | ({"finish": data["finish"]} if data["finish"] != "stop" else {})
+                    **({"finish": data["finish"]} if data["finish"] != "stop" else {}),
+                    **({"source": "response cache"} if data.get("cached") else {}),
+                }
             case "observation":
                 return _action(data)
             case "decision" if data["what"] == "RefuseFinish":
@@ -139,6 +141,8 @@ class _Progress:
                 return {"heat": data["heat"]}
             case (
                 "server_sizes"
+                | "response_cache"
+                | "response_cache_fault"
                 | "restart"
                 | "window_narrowed"
                 | "budget_refused"

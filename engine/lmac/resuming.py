@@ -14,19 +14,20 @@ from lmac import __version__
 from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
-from lmac.inputs import cache_folder, load_checks, resolve_key, resolve_weights
+from lmac.inputs import cache_folder, load_checks, resolve_image, resolve_key, resolve_weights
 from lmac.journal import BlobMissing, Journal, Listener, Policy
 from lmac.models.profile import ModelProfile
 from lmac.program import Program, Task
 from lmac.prompts import read_prompts
 from lmac.report.result import RESULT_NAME, RunResult, read_result
 from lmac.run import RunOrder, cancelling_once, carry_through
+from lmac.run_lock import demand_parts, demand_same, folded_lock, gather_lock
 from lmac.starting_folder import LeftOut, Start
 from lmac.transitions import MachineKind
-from lmac_sandbox import Engine, identify_image, require_isolation
+from lmac_sandbox import Engine, require_isolation
 
-DRIFTS = ("lmac_version", "checks")
-"""Keys of `run_opened` that are not the run's own: what stands in their place now may differ."""
+DRIFTS: Mapping[str, str] = {"lmac": "lmac_version", "checks": "checks", "image": "image_id"}
+"""Keys of `run_opened` that are not the run's own, by the part of its lock that tells of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def resume(
     The store is filled anew, calls that were answered are not made again, and nothing is judged twice.
 
     Args:
-        allowed_drift: Of `DRIFTS`, what may differ from what the run began with.
+        allowed_drift: Parts of its lock, such as `image`, that may differ from what the run began with.
 
     Raises:
         ConfigError: no such run, its journal was changed, another process carries it out, or what it is made
@@ -57,7 +58,8 @@ def resume(
         Divergence: this version of LMAC decides otherwise than the one that began the run.
         SandboxFailure, SandboxError, WeightsError: as for a new run.
     """
-    policy = Policy(drift=frozenset(allowed_drift))
+    demand_parts(allowed_drift)
+    policy = Policy(drift=frozenset(DRIFTS[part] for part in allowed_drift if part in DRIFTS))
     with Journal.reopened(folder, cancelling_once(listener), policy) as journal:
         recording = journal.recording
         if not recording:
@@ -65,6 +67,7 @@ def resume(
         if recording[-1].kind == "run_closed" and (folder / RESULT_NAME).exists():
             return Resumed(read_result(folder), was_finished=True)
         order = _recorded_order(folder, journal, environment, allowed_drift)
+        _demand_same_lock(order, journal, allowed_drift)
         return Resumed(carry_through(order, journal), was_finished=False)
 
 
@@ -76,20 +79,22 @@ def _recorded_order(
     try:
         config = RunConfig.model_validate(opening["config"])
         profile = ModelProfile.model_validate(opening["profile"])
-        checks = load_checks(config).checks
-        _demand_same(opening, checks, allowed_drift)
+        plan = load_checks(config)
+        _demand_same(opening, plan.checks, allowed_drift)
+        cache = cache_folder(environment)
         with Engine.connect(config.engine_url) as engine:
             require_isolation(engine, config.isolation)
-            image_id = identify_image(engine, opening["image_id"]).image_id
+            reference = plan.image if "image" in allowed_drift else opening["image_id"]
+            image_id = resolve_image(engine, reference, cache)
         return RunOrder(
             task=Task(opening["task"], opening["task_name"]),
             config=config,
             profile=profile,
-            checks=checks,
+            checks=plan.checks,
             image_id=image_id,
             folder=folder,
             prompts=read_prompts(_text(journal, opening["prompts_digest"])),
-            weights=resolve_weights(profile, cache_folder(environment)),
+            weights=resolve_weights(profile, cache),
             api_key=resolve_key(profile, environment),
             acceptance=_files(journal, opening["acceptance"]),
             acceptance_form=AcceptanceForm(opening["acceptance_form"]),
@@ -109,13 +114,27 @@ def _recorded_order(
 def _demand_same(
     opening: Mapping[str, Any], checks: tuple[Check, ...], allowed_drift: Collection[str]
 ) -> None:
+    """Of a run that was stopped before it had a lock, too."""
     now = {"lmac_version": __version__, "checks": [described(check) for check in checks]}
-    for name in DRIFTS:
-        if now[name] != opening[name] and name not in allowed_drift:
+    for part, name in DRIFTS.items():
+        if name in now and now[name] != opening[name] and part not in allowed_drift:
             raise ConfigError(
-                f"{name}: the run began with {opening[name]}, here is {now[name]}",
-                f"put back what it began with, or allow that by --allow-drift {name}",
+                f"{part}: the run began with {opening[name]}, here is {now[name]}",
+                f"put back what it began with, or allow that by --allow-drift {part}",
             )
+
+
+def _demand_same_lock(order: RunOrder, journal: Journal, allowed_drift: Collection[str]) -> None:
+    """Look at all that the run stands on, if it had come so far as to tell.
+
+    Raises:
+        Drifted: it is not what the run began with.
+    """
+    recorded = folded_lock(journal.recording, journal.read)
+    if recorded is None:
+        return
+    with Engine.connect(order.config.engine_url, runtime=order.config.isolation.runtime) as engine:
+        demand_same(recorded, gather_lock(order, engine), allowed_drift)
 
 
 def _text(journal: Journal, digest: str) -> str:

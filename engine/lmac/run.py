@@ -19,6 +19,7 @@ from lmac.assembly import (
     standing_suites,
     start_processor,
     start_sandbox,
+    with_response_cache,
 )
 from lmac.baseline import run_loop, run_single_shot
 from lmac.bootstrap import ask_for_split
@@ -37,16 +38,17 @@ from lmac.journal import STOPPED, Effect, Event, Journal, Listener
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
-from lmac.processor import Processor
+from lmac.processor import Processor, ServerProcessor
 from lmac.processor.actions import EditForm, offered_edits
-from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import Program, Task
 from lmac.program.ledger import ledger
 from lmac.program.registry import InstructionRegistry
 from lmac.prompts import Prompts, shipped_prompts
 from lmac.recording.taped_processor import TapedProcessor
+from lmac.redaction import Redaction
 from lmac.report.export import Exported, export_files
 from lmac.report.result import RunResult, write_result
+from lmac.run_lock import RecordedLock, WitnessedProcessor, gather_lock
 from lmac.starting_folder import Start
 from lmac.tools import Workspace
 from lmac.transitions import MachineKind, Outcome
@@ -73,7 +75,7 @@ class RunOrder:
     """`inputs.load_prompts` reads those of a config."""
     weights: Path | None = None
     """Of an embedded model."""
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     """Of a server that needs one."""
     acceptance: Mapping[str, bytes] | None = None
     """The user's own suite, judged at the end; the model never sees it."""
@@ -98,6 +100,11 @@ class RunOrder:
                 f"dependencies.policy is {self.config.dependencies.policy}, and the run has no cache folder",
                 "order it with one, such as `cache_folder(os.environ)`",
             )
+
+    @property
+    def redaction(self) -> Redaction:
+        """Takes the server's key out of all that leaves the run."""
+        return Redaction([self.api_key])
 
 
 def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
@@ -127,6 +134,7 @@ def carry_through(order: RunOrder, journal: Journal) -> RunResult:
         HostDiskFull: as `execute`.
     """
     progress = _Progress()
+    journal.redaction = order.redaction
     try:
         with _typed(progress, journal):
             journal.append("run_opened", **_opening(order, journal.keep))
@@ -252,9 +260,14 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             _starting_files(order, journal),
             order.cache,
         )
+        recorded = RecordedLock(gather_lock(order, sandbox.sandbox.engine), journal, order.folder)
 
-        def start() -> OpenAIProcessor:
-            return start_processor(order.profile, order.api_key, order.weights, order.folder, journal, stack)
+        def start() -> ServerProcessor:
+            connected = start_processor(
+                order.profile, order.api_key, order.weights, order.folder, journal, stack
+            )
+            witnessed = WitnessedProcessor(connected, recorded.lock.model.served, recorded.add_server)
+            return with_response_cache(witnessed, order.config, order.profile, order.weights, journal)
 
         try:
             with _typed(progress, journal):
@@ -269,7 +282,7 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
 
 
 def _sized(
-    profile: ModelProfile, processor: TapedProcessor[OpenAIProcessor], journal: Journal
+    profile: ModelProfile, processor: TapedProcessor[ServerProcessor], journal: Journal
 ) -> ModelProfile:
     """The profile with the sizes that it leaves to the server."""
     if profile.server is None or (profile.context_tokens and profile.reply_tokens):
@@ -442,8 +455,8 @@ def _result(order: RunOrder, progress: _Progress, seconds: float) -> RunResult:
         model=order.profile.name,
         machine=order.machine,
         outcome=progress.outcome or Outcome.FAULT,
-        error=progress.error,
-        next_step=_next_step(order, progress),
+        error=order.redaction.text(progress.error),
+        next_step=order.redaction.text(_next_step(order, progress)),
         instructions=len(registry.program.instructions) if registry else 0,
         instructions_completed=registry.completed if registry else 0,
         files=progress.exported.files,
@@ -458,6 +471,7 @@ def _result(order: RunOrder, progress: _Progress, seconds: float) -> RunResult:
         left_out=tuple((one.path, one.reason) for one in order.start.left_out) if order.start else (),
         requirements=ledger(registry, progress.checks) if registry else (),
         assumed_tokens=conversation.budget.run.assumed_tokens if conversation else 0,
+        cached_replies=conversation.cached_replies if conversation else 0,
     )
 
 

@@ -9,6 +9,11 @@ _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 
 
+def checkout_folder() -> Path | None:
+    """The top of the checkout that this program runs from; None when it is installed."""
+    return None if (_PACKAGE / "shipped").is_dir() else _CHECKOUT
+
+
 def shipped_folder(name: Literal["configs", "images"]) -> Path:
     """The folder beside the installed package, or at the top of a checkout."""
     installed = _PACKAGE / "shipped" / name

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lmac_sandbox.box import Box, Snapshot
+from lmac_sandbox.checkout import Checkout, checkout_state
 from lmac_sandbox.endings import Ending
 from lmac_sandbox.engine import Engine, EngineFacts
 from lmac_sandbox.engine_holes import OpenHole, open_holes
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
         save_archive,
         save_image,
     )
+    from lmac_sandbox.loaded_image import ImageFacts, image_facts
     from lmac_sandbox.packages import fetch_wheel
 
 __all__ = [
@@ -108,6 +110,7 @@ __all__ = [
     "Box",
     "BoxUsed",
     "BuiltImage",
+    "Checkout",
     "DependencyLimits",
     "DependencyProvider",
     "DependencyRefused",
@@ -120,6 +123,7 @@ __all__ = [
     "FileEntry",
     "FileMissing",
     "ImageError",
+    "ImageFacts",
     "ImageIdentity",
     "ImageMismatch",
     "ImageNotFound",
@@ -168,12 +172,14 @@ __all__ = [
     "build_image",
     "canonical_name",
     "check_path",
+    "checkout_state",
     "describe_isolation",
     "expected_image_id",
     "fetch_wheel",
     "find_image",
     "fold_path",
     "identify_image",
+    "image_facts",
     "image_standing",
     "isolation_faults",
     "isolation_remarks",
@@ -212,6 +218,7 @@ _IMPORTED_ON_USE = {
     "ImageIdentity": "images",
     "ImageProof": "images",
     "ImageStanding": "images",
+    "ImageFacts": "loaded_image",
     "LockChange": "images",
     "ProvenLayer": "images",
     "Pruned": "images",
@@ -228,6 +235,7 @@ _IMPORTED_ON_USE = {
     "identify_image": "images",
     "image_standing": "images",
     "load_archive": "images",
+    "image_facts": "loaded_image",
     "load_image": "images",
     "lock_digest": "images",
     "our_images": "images",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lmac.bench.conditions import ResolvedCondition
@@ -24,7 +24,7 @@ class ServedStand:
 
     profiles: Mapping[str, ModelProfile]
     """By the condition's name, as are the next two; all are of one server."""
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     plans: Mapping[str, CheckPlan]
     image_ids: Mapping[str, str]
     runs_folder: Path

@@ -18,7 +18,12 @@ from lmac.journal.event import Event, Line, as_json
 
 RESUMED = "resumed"
 STOPPED = "stopped"
-SURROUNDINGS = frozenset({"reap_failed", "keeper_replaced", "server_starting", "dependencies_failed"})
+SURROUNDINGS = frozenset(
+    {
+        *("reap_failed", "keeper_replaced", "server_starting", "run_lock", "server_said"),
+        *("response_cache", "response_cache_fault", "dependencies_failed"),
+    }
+)
 """Events of what a run stands on: each time that it is carried out has its own."""
 TIMES = frozenset({"seconds"})
 """Keys, at any depth, of what nothing depends on and no two executions have alike."""

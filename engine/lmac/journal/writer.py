@@ -18,6 +18,7 @@ from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event, Line, make_line
 from lmac.journal.pack import PACK_NAME, Pack, write_whole
 from lmac.journal.reading import read_lines
 from lmac.journal.tape import RESUMED, Effect, Policy, Tape, history
+from lmac.redaction import NO_SECRETS, Redaction
 
 Listener = Callable[[Event], None]
 END_OF_RECORDING = "the end of the recording"
@@ -37,6 +38,8 @@ class Journal:
     gone through, an event that comes about is held against the recorded one, and nothing is written.
     """
 
+    redaction: Redaction = NO_SECRETS
+    """What never gets into it, nor to its listener."""
     _tape: Tape | None = None
     _elapsed_ms = 0
     _lost_calls = 0
@@ -137,6 +140,7 @@ class Journal:
             HostDiskFull: the line was not written whole.
             Divergence: another event was recorded in its place.
         """
+        data = self.redaction.value(data)
         with self._turn:
             if self._tape is not None:
                 if kind in self._tape.policy.passed_over:
@@ -153,7 +157,7 @@ class Journal:
         Raises:
             HostDiskFull: the content was not kept.
         """
-        blob = as_bytes(content)
+        blob = self.redaction.content(as_bytes(content))
         if self._tape is not None and not self._tape.policy.goes_on:
             return hashlib.sha256(blob).hexdigest()
         with self._turn:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -33,6 +34,14 @@ def require_installed() -> None:
     if find_spec("xllamacpp") is None:
         step = "run `pip install 'lmac[embedded]'`, or use a model profile of a server"
         raise ModelUnreachable("the embedded model server is not installed", step)
+
+
+def server_version() -> str:
+    """Of the package that serves an embedded model; "" when it is not installed."""
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        return ""
 
 
 class EmbeddedServer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lmac.errors import ModelFault
 from lmac.models.profile import ModelProfile
@@ -38,12 +38,36 @@ class _Properties(BaseModel):
     default_generation_settings: dict[str, Any] = {}
 
 
+_Object = TypeAdapter(dict[str, Any])
+
+
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
     """None: not told."""
 
     context_tokens: int | None = None
     reply_tokens: int | None = None
+
+
+def listed_model(fetch: Fetch, model: str) -> Mapping[str, Any]:
+    """The entry of the model in the server's list; empty without one.
+
+    Raises:
+        ModelError: no server answers.
+    """
+    return _entry(_models(fetch("models")), model)
+
+
+def llama_properties(fetch: Fetch, base_url: str) -> Mapping[str, Any]:
+    """What llama.cpp tells of itself; empty of another server.
+
+    Raises:
+        ModelError: no server answers.
+    """
+    try:
+        return _Object.validate_json(fetch(_root(base_url) + "/props") or b"{}")
+    except ValidationError:
+        return {}
 
 
 def ask_facts(fetch: Fetch, base_url: str, model: str) -> ServerFacts:

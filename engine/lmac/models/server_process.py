@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,7 +20,7 @@ class ServerSettings:
 
     weights: str
     model: str
-    api_key: str
+    api_key: str = field(repr=False)
     context_tokens: int
     threads: int
     prompt_cache_bytes: int

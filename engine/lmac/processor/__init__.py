@@ -43,3 +43,20 @@ class Processor(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class ServerProcessor(Processor, Protocol):
+    """A processor that is a server's."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the requests go."""
+        ...
+
+    def fetch(self, address: str) -> bytes | None:
+        """What the server has at an address, relative to `base_url` or whole; None when nothing.
+
+        Raises:
+            ModelError: no server answers, or not in time.
+        """
+        ...

@@ -71,6 +71,7 @@ class _Completion(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
     model: str | None = None
+    system_fingerprint: str | None = None
 
 
 class NoReply(Exception):
@@ -106,7 +107,15 @@ def reply_of(body: bytes, seconds: float) -> Reply:
         text = choice.message.refusal or ""
     if choice.message.content is None and not calls and finish not in (Finish.LENGTH, Finish.FILTERED):
         raise garbled("the model server's answer holds neither text nor a tool call", body)
-    return Reply(text, finish, _usage_of(completion.usage), calls, completion.model or "", seconds)
+    return Reply(
+        text,
+        finish,
+        _usage_of(completion.usage),
+        calls,
+        completion.model or "",
+        seconds,
+        fingerprint=completion.system_fingerprint or "",
+    )
 
 
 def garbled(reason: str, body: bytes) -> NoReply:

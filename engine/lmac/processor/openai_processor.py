@@ -10,16 +10,18 @@ import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lmac.errors import ConfigError, ModelError
-from lmac.messages import Reply, Request
+from lmac.messages import Reply, Request, ToolCall
 from lmac.processor import Processor, RetryWatcher
 from lmac.processor.completion import NoReply, garbled, reply_of, request_messages, request_tools
 from lmac.processor.deadline import CallThread
 from lmac.processor.failures import Failure, RetryPolicy, Trouble, about_form
 from lmac.processor.foreign_errors import failure_of, silence
+from lmac.redaction import Redaction
 
 if TYPE_CHECKING:
     import httpx2
@@ -49,7 +51,7 @@ class OpenAIProcessor(Processor):
 
     Args:
         base_url: The server's API, usually ending in /v1; None for the client's own default.
-        api_key: None or "" when the server needs none. It never appears in an error's text.
+        api_key: None or "" when the server needs none. It never appears in an error's text, nor in a reply.
         call_seconds: Wall-clock time of one try, from the first byte sent to the last one received.
         reply_limit_parameter: The reply limit's name there: `max_tokens` or `max_completion_tokens`.
         sleep: Waits between tries; tests give their own.
@@ -68,6 +70,7 @@ class OpenAIProcessor(Processor):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api_key = checked_key(api_key)
+        self._redaction = Redaction([self._api_key])
         self._model = model
         self._call_seconds = call_seconds
         self._retries = retries
@@ -134,7 +137,7 @@ class OpenAIProcessor(Processor):
                 body += piece
                 if len(body) > ANSWER_BYTES:
                     return None
-            return bytes(body) if response.status_code == 200 else None
+            return self._redaction.content(bytes(body)) if response.status_code == 200 else None
 
     def watch_retries(self, watcher: RetryWatcher) -> None:
         self._watcher = watcher
@@ -154,7 +157,7 @@ class OpenAIProcessor(Processor):
         started = time.monotonic()
         try:
             body = self._calls.run(self._exchange(request), self._call_seconds)
-            return reply_of(body, time.monotonic() - started)
+            return self._without_secrets(reply_of(body, time.monotonic() - started))
         except NoReply as error:
             return self._redacted(error.failure, None)
         except TimeoutError as error:
@@ -198,13 +201,28 @@ class OpenAIProcessor(Processor):
             parameters["extra_body"] = dict(sampling.server_options)
         return parameters
 
+    def _without_secrets(self, reply: Reply) -> Reply:
+        """A server that repeats its key must not have it written into files, or shown to programs."""
+        if not self._redaction:
+            return reply
+        text = self._redaction.text
+        calls = tuple(ToolCall(*map(text, astuple(call))) for call in reply.calls)
+        return replace(
+            reply,
+            text=text(reply.text),
+            calls=calls,
+            model=text(reply.model),
+            fingerprint=text(reply.fingerprint),
+        )
+
     def _redacted(self, failure: Failure, cause: Exception | None) -> Failure:
         """The failure with the key taken out of its text, and without a cause that shows it."""
         error, key = failure.error, self._api_key
-        shows_key = key is not None and key in f"{cause!r} {getattr(cause, 'body', '')}"
+        shown = f"{cause!r} {getattr(cause, 'body', '')}"
+        shows_key = key is not None and (key in shown or self._redaction.holds(shown))
         error.__cause__ = None if shows_key else cause
         if key is not None:
-            error.message = _without_key(error.message, key)
+            error.message = _without_key(self._redaction.text(error.message), key)
             error.args = (error.message,)
         return failure
 

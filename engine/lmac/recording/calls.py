@@ -29,6 +29,7 @@ def reply_fields(reply: Reply, keep: Callable[[bytes], str]) -> dict[str, object
         "usage": asdict(reply.usage),
         "model": reply.model,
         "seconds": round(reply.seconds, 3),
+        **({"cached": True} if reply.cached else {}),
     }
 
 
@@ -41,6 +42,7 @@ def read_reply(fields: Fields, read: Callable[[str], bytes]) -> Reply:
         calls=tuple(ToolCall(**call) for call in fields["calls"]),
         model=fields["model"],
         seconds=fields["seconds"],
+        cached=fields.get("cached", False),
     )
 
 

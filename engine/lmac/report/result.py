@@ -58,6 +58,8 @@ class RunResult:
     """How many lines the journal had; 0 in results of earlier versions."""
     journal_chain: str = ""
     """`chain` of the last of them."""
+    cached_replies: int = 0
+    """Of `calls`, those that the response cache answered; `usage` and `cost` hold nothing of them."""
 
     @property
     def cached_share(self) -> float:

@@ -116,6 +116,7 @@ def _tokens(result: RunResult) -> str:
     usage = result.usage
     share = f", {result.cached_share:.0%} cached" if usage.prompt_tokens else ""
     assumed = f", about {result.assumed_tokens} in failed calls" if result.assumed_tokens else ""
-    return (
-        f"{usage.prompt_tokens} prompt{share}, {usage.reply_tokens} reply{assumed}, in {result.calls} calls"
-    )
+    calls = f"{result.calls} calls"
+    if result.cached_replies:
+        calls += f", {result.cached_replies} of them answered by the response cache"
+    return f"{usage.prompt_tokens} prompt{share}, {usage.reply_tokens} reply{assumed}, in {calls}"
