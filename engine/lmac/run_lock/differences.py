@@ -67,15 +67,10 @@ class Difference:
 
 
 class Drifted(ConfigError):
-    """What a run was begun with is not what is here now.
+    """What a run was begun with is not what is here now."""
 
-    Args:
-        differences: Those that decide and were not allowed.
-    """
-
-    def __init__(self, message: str, next_step: str, differences: tuple[Difference, ...]) -> None:
-        super().__init__(message, next_step)
-        self.differences = differences
+    differences: tuple[Difference, ...] = ()
+    """Those that decide and were not allowed."""
 
 
 def compare(a: RunLock, b: RunLock) -> tuple[Difference, ...]:
@@ -108,11 +103,12 @@ def demand_same(recorded: RunLock, now: RunLock, allow_drift: Collection[str] = 
         more = f"\n  and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
         parts = list(dict.fromkeys(difference.path.split(".")[0] for difference in refused))
         options = " ".join(f"--allow-drift {part}" for part in (*allow_drift, *parts))
-        raise Drifted(
+        drifted = Drifted(
             f"the run was begun with something else than what is here now:{shown}{more}",
             f"bring back what it was begun with, or go on all the same with {options}",
-            refused,
         )
+        drifted.differences = refused
+        raise drifted
     return tuple(found)
 
 
