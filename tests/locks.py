@@ -17,10 +17,10 @@ PLAIN: dict[str, Any] = {
     },
     "image": {
         "id": "sha256:1",
+        "engine_id": "sha256:1",
         "name": "python",
         "lock_sha256": "2" * 64,
         "recipe_sha256": "3" * 64,
-        "architecture": "amd64",
         "layers": ["sha256:a", "sha256:b"],
         "packages": {"deb libc6": {"version": "2.36", "sha256": "6" * 64}},
     },

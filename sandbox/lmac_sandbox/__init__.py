@@ -99,7 +99,7 @@ if TYPE_CHECKING:
         save_archive,
         save_image,
     )
-    from lmac_sandbox.loaded_image import ImageFacts, image_facts
+    from lmac_sandbox.locked_packages import packages_inside
     from lmac_sandbox.packages import fetch_wheel
 
 __all__ = [
@@ -123,7 +123,6 @@ __all__ = [
     "FileEntry",
     "FileMissing",
     "ImageError",
-    "ImageFacts",
     "ImageIdentity",
     "ImageMismatch",
     "ImageNotFound",
@@ -179,7 +178,6 @@ __all__ = [
     "find_image",
     "fold_path",
     "identify_image",
-    "image_facts",
     "image_standing",
     "isolation_faults",
     "isolation_remarks",
@@ -189,6 +187,7 @@ __all__ = [
     "open_holes",
     "open_sandbox",
     "our_images",
+    "packages_inside",
     "parse_requirement",
     "parse_requirements",
     "printable_text",
@@ -212,13 +211,13 @@ __all__ = [
 
 # Building images needs the readers of YAML, most programs that run boxes do not: 0.15 s.
 _IMPORTED_ON_USE = {
+    "packages_inside": "locked_packages",
     "NAME_LABEL": "images",
     "ArchiveFacts": "images",
     "BuiltImage": "images",
     "ImageIdentity": "images",
     "ImageProof": "images",
     "ImageStanding": "images",
-    "ImageFacts": "loaded_image",
     "LockChange": "images",
     "ProvenLayer": "images",
     "Pruned": "images",
@@ -235,7 +234,6 @@ _IMPORTED_ON_USE = {
     "identify_image": "images",
     "image_standing": "images",
     "load_archive": "images",
-    "image_facts": "loaded_image",
     "load_image": "images",
     "lock_digest": "images",
     "our_images": "images",

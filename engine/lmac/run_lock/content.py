@@ -41,10 +41,12 @@ class ImagePart(_Section):
     """The image of every container of the run. What is not known of a foreign one is "" or empty."""
 
     id: str
+    """The same on every engine."""
+    engine_id: str
+    """What the run's engine calls it."""
     name: str
     lock_sha256: str
     recipe_sha256: str
-    architecture: str
     layers: tuple[str, ...]
     packages: dict[str, Package]
     """By kind and name, such as "deb libc6"."""

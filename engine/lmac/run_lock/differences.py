@@ -33,6 +33,7 @@ ONLY_TOLD = (
     "config.prompts",
     "config.response_cache",
     "config.runs_folder",
+    "image.engine_id",
     "image.name",
     "model.server_package",
 )

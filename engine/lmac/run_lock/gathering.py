@@ -34,7 +34,14 @@ from lmac.run_lock.content import (
 )
 from lmac.shipped import checkout_folder, shipped_folder
 from lmac.transitions import MachineKind
-from lmac_sandbox import Engine, checkout_state, image_facts, seccomp_digest, summarize_policy
+from lmac_sandbox import (
+    Engine,
+    checkout_state,
+    identify_image,
+    packages_inside,
+    seccomp_digest,
+    summarize_policy,
+)
 
 SOURCE_SUFFIXES = frozenset({".py", ".json", ".yaml", ".mjs", ".toml"})
 CHECKOUT_PARTS = ("engine", "sandbox", "images", "configs")
@@ -133,18 +140,18 @@ def source_digest() -> str:
 
 
 def _image(engine: Engine, image_id: str) -> ImagePart:
-    facts = image_facts(engine, image_id, shipped_folder("images"))
+    image = identify_image(engine, image_id)
     packages = {
         f"{package.kind.value} {package.name}": Package(version=package.version, sha256=package.sha256)
-        for package in facts.packages
+        for package in packages_inside(image, shipped_folder("images"))
     }
     return ImagePart(
-        id=facts.id,
-        name=facts.name,
-        lock_sha256=facts.lock_digest,
-        recipe_sha256=facts.recipe_digest,
-        architecture=facts.architecture,
-        layers=facts.layers,
+        id=image.image_id,
+        engine_id=image.engine_id,
+        name=image.name,
+        lock_sha256=image.lock_digest,
+        recipe_sha256=image.recipe,
+        layers=image.layer_digests,
         packages=dict(sorted(packages.items())),
     )
 
