@@ -200,6 +200,25 @@ def diff(run_a: str, run_b: str, runs_folder: str, stat: bool, as_json: bool) ->
 
 
 @cli.command()
+@click.argument("run")
+@click.option("--runs-folder", default="runs", show_default=True, help="Where runs are kept.")
+@json_option
+def verify(run: str, runs_folder: str, as_json: bool) -> int:
+    """Hold all that is kept of RUN against its digests; a changed or missing line or byte is named.
+
+    `show` does the same without reading the contents; `resume` does it before it goes on. The exit code is 2
+    when something is not as it was written.
+
+    \b
+    Example:
+      lmac verify stack-queue-1122-1630-4f2a
+    """
+    from lmac.commands.verify import show_verified
+
+    return show_verified(run, Path(runs_folder), as_json)
+
+
+@cli.command()
 @config_options
 def setup(config_path: Path | None, overrides: tuple[str, ...]) -> int:
     """Fetch and build what a run with this config needs: the sandbox image and the model's weights.

@@ -20,6 +20,7 @@ from lmac.models.profile import ModelProfile
 from lmac.program import Program, Task
 from lmac.prompts import read_prompts
 from lmac.report.result import RESULT_NAME, RunResult, read_result
+from lmac.report.verifying import known_end
 from lmac.run import RunOrder, cancelling_once, carry_through
 from lmac.run_lock import demand_parts, demand_same, folded_lock, gather_lock
 from lmac.starting_folder import LeftOut, Start
@@ -60,7 +61,7 @@ def resume(
     """
     demand_parts(allowed_drift)
     policy = Policy(drift=frozenset(DRIFTS[part] for part in allowed_drift if part in DRIFTS))
-    with Journal.reopened(folder, cancelling_once(listener), policy) as journal:
+    with Journal.reopened(folder, cancelling_once(listener), policy, known_end(folder)) as journal:
         recording = journal.recording
         if not recording:
             raise ConfigError(f"{folder}: the run had not begun", "start it again: `lmac run`")

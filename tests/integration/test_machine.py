@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from lmac.evaluation import Verdict
-from lmac.journal import demand_end, read_blob, read_journal
+from lmac.journal import read_blob, read_journal
 from lmac.report.result import RunResult, read_result
+from lmac.report.verifying import verify_run
 from lmac.run import RunOrder, execute
 from lmac.transitions import MachineKind, Outcome
 from lmac_sandbox import Engine, Reuse, store_digest
@@ -162,7 +163,8 @@ def test_the_report_says_what_the_result_says_and_counts_what_the_server_counted
 def test_the_journal_is_one_chain_from_opening_to_close(completed: Finished) -> None:
     found = list(read_journal(completed.folder))
 
-    demand_end(completed.folder, completed.result.journal_events, completed.result.journal_chain)
+    verified = verify_run(completed.folder)
+    assert verified.lines[-1].chain == completed.result.journal_chain
     assert [event.seq for event in found] == list(range(completed.result.journal_events))
     assert (found[0].kind, found[-1].kind) == ("run_opened", "run_closed")
     assert found[-1].data["outcome"] == "completed"

@@ -11,11 +11,12 @@ import click
 
 from lmac.commands.terminal import terminal_json
 from lmac.errors import ConfigError
-from lmac.journal import Event, demand_end, read_journal
+from lmac.journal import Event, read_journal
 from lmac.printable import printable
 from lmac.program.ledger import RequirementState
 from lmac.report.result import RESULT_NAME, read_result
 from lmac.report.summary import render_ledger, render_summary
+from lmac.report.verifying import verify_run
 
 
 def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
@@ -24,7 +25,7 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
     if (folder / RESULT_NAME).is_file():
         result = read_result(folder)
         if result.journal_events:
-            demand_end(folder, result.journal_events, result.journal_chain)
+            verify_run(folder, contents=False)
         click.echo(terminal_json(json.loads(result.as_json())) if as_json else render_summary(result))
         if not as_json:
             click.echo(_program(folder))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event
 from lmac.journal.pack import PACK_NAME, read_blob
-from lmac.journal.reading import demand_end, read_journal
+from lmac.journal.reading import read_journal
 from lmac.journal.tape import STOPPED, Effect, Policy
+from lmac.journal.verifying import End, Verified, verify_journal
 from lmac.journal.writer import BlobMissing, Journal, Listener
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "STOPPED",
     "BlobMissing",
     "Effect",
+    "End",
     "Event",
     "Journal",
     "Listener",
     "Policy",
-    "demand_end",
+    "Verified",
     "read_blob",
     "read_journal",
+    "verify_journal",
 ]

@@ -1,8 +1,8 @@
 """Contents by their sha256, one after the other in one file that only grows.
 
-Each record is a header (magic, form, size of the content, size as stored, sha256 of the content, CRC of all
-that) and the content, deflated where that makes it smaller. A record that is not whole ends the pack: what
-stands after it cannot be found, and the journal's lines say how far the pack has to reach.
+Each record is a header (magic, form, size of the content, size as stored, sha256 of the content, CRC of it as
+stored, CRC of all that) and the content, deflated where that makes it smaller. A record that is not whole ends
+the pack: what stands after it cannot be found, and the journal's lines say how far the pack has to reach.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lmac.errors import ConfigError
 
 PACK_NAME = "blobs.pack"
 _MAGIC = b"LMB1"
-_HEADER = struct.Struct(">4sBQQ32s")
+_HEADER = struct.Struct(">4sBQQ32sI")
 _SUM = struct.Struct(">I")
 _HEADER_BYTES = _HEADER.size + _SUM.size
 _PLAIN, _DEFLATED = 0, 1
@@ -37,6 +37,8 @@ class _Place:
     stored_bytes: int
     whole_bytes: int
     form: int
+    stored_sum: int
+    """Of the bytes as stored: deflated ones may be changed in places that do not tell in the content."""
 
 
 class Pack:
@@ -45,13 +47,19 @@ class Pack:
     Args:
         verified: Whether every content is read and held against its digest; the first one that does not fit
             ends the pack.
+
+    Raises:
+        ConfigError: there is none, and none is to be made.
     """
 
     def __init__(self, folder: Path, *, writes: bool = True, verified: bool = False) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if writes else os.O_RDONLY
         self._folder = folder
-        with full_disk_named(folder):
-            self._file = os.open(folder / PACK_NAME, flags | os.O_CLOEXEC, 0o644)
+        try:
+            with full_disk_named(folder):
+                self._file = os.open(folder / PACK_NAME, flags | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError as error:
+            raise ConfigError(f"{folder / PACK_NAME}: {error.strerror}") from error
         self._places, self._whole_bytes = _scanned(self._file, verified)
         self._is_synced = True
 
@@ -62,6 +70,11 @@ class Pack:
     def whole_bytes(self) -> int:
         """Up to the end of the last record that is whole."""
         return self._whole_bytes
+
+    @property
+    def contents(self) -> int:
+        """How many different ones are kept."""
+        return len(self._places)
 
     @property
     def torn_bytes(self) -> int:
@@ -79,7 +92,8 @@ class Pack:
             return digest.hex()
         deflated = zlib.compress(content, _QUICKLY)
         form, stored = (_DEFLATED, deflated) if len(deflated) < len(content) else (_PLAIN, content)
-        header = _HEADER.pack(_MAGIC, form, len(content), len(stored), digest)
+        stored_sum = zlib.crc32(stored)
+        header = _HEADER.pack(_MAGIC, form, len(content), len(stored), digest, stored_sum)
         end = self._whole_bytes
         record = header + _SUM.pack(zlib.crc32(header)) + stored
         with full_disk_named(self._folder):
@@ -88,7 +102,7 @@ class Pack:
                 os.ftruncate(self._file, end)
             self._is_synced = False
             write_whole(self._file, record)
-        place = _Place(end + _HEADER_BYTES, len(stored), len(content), form)
+        place = _Place(end + _HEADER_BYTES, len(stored), len(content), form, stored_sum)
         # In this order: a content whose place was not noted is kept once more, and nothing is written over.
         self._whole_bytes = end + len(record)
         self._places[digest] = place
@@ -164,9 +178,9 @@ def _records(file: int) -> Iterator[tuple[bytes, _Place]]:
     size_bytes = os.fstat(file).st_size
     start = 0
     while len(header := os.pread(file, _HEADER_BYTES, start)) == _HEADER_BYTES:
-        magic, form, whole_bytes, stored_bytes, digest = _HEADER.unpack_from(header)
+        magic, form, whole_bytes, stored_bytes, digest, stored_sum = _HEADER.unpack_from(header)
         (told,) = _SUM.unpack_from(header, _HEADER.size)
-        place = _Place(start + _HEADER_BYTES, stored_bytes, whole_bytes, form)
+        place = _Place(start + _HEADER_BYTES, stored_bytes, whole_bytes, form, stored_sum)
         start = place.start + stored_bytes
         if magic != _MAGIC or told != zlib.crc32(header[: _HEADER.size]) or start > size_bytes:
             return
@@ -176,6 +190,8 @@ def _records(file: int) -> Iterator[tuple[bytes, _Place]]:
 def _content(file: int, place: _Place, digest: bytes) -> bytes | None:
     """The content, if it is the one of that digest."""
     stored = os.pread(file, place.stored_bytes, place.start)
+    if zlib.crc32(stored) != place.stored_sum:
+        return None
     try:
         # No more than was kept, whatever the bytes would unpack to.
         content = (

@@ -38,21 +38,3 @@ def read_lines(folder: Path) -> Iterator[Line]:
                 raise ConfigError(f"{path}, line {number}: changed, or not written by this version's journal")
             yield line
             chain = line.chain
-
-
-def demand_end(folder: Path, events: int, chain: str) -> None:
-    """Hold a journal against what was known of its end when its run had ended; it may be longer since.
-
-    Raises:
-        ConfigError: lines were cut off its end, or it is another one.
-    """
-    path = folder / JOURNAL_NAME
-    found, last = 0, ""
-    for line in read_lines(folder):
-        found += 1
-        if found == events:
-            last = line.chain
-    if found < events:
-        raise ConfigError(f"{path}: {events - found} of its {events} lines were cut off the end")
-    if last != chain:
-        raise ConfigError(f"{path}, line {events}: this is not the journal of the run that ended here")

@@ -7,24 +7,23 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from lmac.disk import full_disk_named
 from lmac.errors import ConfigError, Divergence, HostDiskFull
-from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event, Line, make_line
-from lmac.journal.pack import PACK_NAME, Pack, write_whole
+from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event, make_line
+from lmac.journal.pack import Pack, write_whole
 from lmac.journal.reading import read_lines
 from lmac.journal.tape import RESUMED, Effect, Policy, Tape, history
+from lmac.journal.verifying import End, demand_whole
 from lmac.redaction import NO_SECRETS, Redaction
 
 Listener = Callable[[Event], None]
 END_OF_RECORDING = "the end of the recording"
 """What a `Divergence` has recorded where nothing was, or nothing but the ending of a run that was stopped."""
-SYNCED_CONTENTS = frozenset({"reply", "run_closed"})
-"""Events after which all contents so far were on disk."""
 
 
 class BlobMissing(Exception):
@@ -69,11 +68,20 @@ class Journal:
             _sync_folders(folder)
 
     @classmethod
-    def reopened(cls, folder: Path, listener: Listener | None = None, policy: Policy | None = None) -> Self:
+    def reopened(
+        cls,
+        folder: Path,
+        listener: Listener | None = None,
+        policy: Policy | None = None,
+        end: End | None = None,
+    ) -> Self:
         """Take up the journal of an earlier run, to go through it by the policy.
 
+        Args:
+            end: That it has to have in it, if one is known.
+
         Raises:
-            ConfigError: there is none, it was changed, or another process holds it.
+            ConfigError: there is none, it or a content was changed, or another process holds it.
         """
         policy = policy or Policy()
         path = folder / JOURNAL_NAME
@@ -95,7 +103,7 @@ class Journal:
         self = cls.__new__(cls)
         self._set_up(folder, listener, file, pack)
         try:
-            _demand_contents(folder, lines, pack)
+            demand_whole(folder, lines, pack, end)
         except BaseException:
             self.__exit__()
             raise
@@ -343,13 +351,3 @@ def _sync_folders(folder: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
-
-
-def _demand_contents(folder: Path, lines: Sequence[Line], pack: Pack) -> None:
-    """Refuse a pack that lacks what was on disk for certain."""
-    certain = max((line.pack_bytes for line in lines if line.event.kind in SYNCED_CONTENTS), default=0)
-    if pack.whole_bytes < certain:
-        raise ConfigError(
-            f"{folder / PACK_NAME}: changed or cut after byte {pack.whole_bytes}, and the journal names what "
-            f"stood there"
-        )
