@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lmac.briefing import Briefing, Setting
-from lmac.control_unit.observing import not_carried_out, observe
+from lmac.control_unit.observing import kept_changes, not_carried_out, observe
 from lmac.conversation import BudgetRefused, Conversation
 from lmac.errors import ContextOverflow
 from lmac.evaluation import Report, journalled
@@ -53,6 +53,7 @@ def run_single_shot(
                 ok=result.ok,
                 text=journal.keep(result.text),
                 store_digest=workspace.store.digest(),
+                **kept_changes(workspace.store, journal),
             )
     report = workspace.evaluator.evaluate(workspace.store.digest())
     journal.append("report", **journalled(report))

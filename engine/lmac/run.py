@@ -34,7 +34,7 @@ from lmac.disk import full_disk, full_disk_named
 from lmac.errors import ConfigError, Divergence, ModelError, RunCancelled, SandboxFailure
 from lmac.evaluation import Report, journalled
 from lmac.evaluation.evidence import weakened
-from lmac.journal import STOPPED, Effect, Event, Journal, Listener
+from lmac.journal import JOURNAL_VERSION, STOPPED, Effect, Event, Journal, Listener
 from lmac.messages import Usage
 from lmac.models.profile import ModelProfile
 from lmac.models.server_facts import sized
@@ -394,9 +394,10 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
     if journal.was_resumed:
         # What an earlier process delivered, or half of it.
         shutil.rmtree(folder, ignore_errors=True)
-    store_digest = sandbox.workspace.store.digest()
+    store = sandbox.workspace.store
+    store_digest = store.digest()
     try:
-        progress.exported = export_files(sandbox.workspace.store, folder)
+        progress.exported = export_files(store, folder)
     except SandboxError:
         shutil.rmtree(folder, ignore_errors=True)
         with sandbox.rescued_store() as store:
@@ -408,7 +409,9 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
                 step = "give the machine more memory, or the store less"
                 progress.stop(SandboxFailure(said, step), journal)
                 journal.append("store_lost", text=said)
-    journal.append("exported", store_digest=store_digest, **asdict(progress.exported))
+    journal.append(
+        "exported", store_digest=store_digest, digests=store.digests(), **asdict(progress.exported)
+    )
     judged = progress.outcome not in (None, Outcome.INTERRUPTED, Outcome.SANDBOX_FAILED)
     if order.acceptance is not None and judged:
         evaluator = sandbox.workspace.evaluator
@@ -419,6 +422,7 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
 def _opening(order: RunOrder, keep: Callable[[bytes | str], str]) -> dict[str, object]:
     """What the run is made of, for the journal; no key is in it."""
     return {
+        "journal_version": JOURNAL_VERSION,
         "lmac_version": __version__,
         "task": order.task.text,
         "task_name": order.task.name,

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from json_schema import line_faults
 from lmac.evaluation import Verdict
-from lmac.journal import read_blob, read_journal
+from lmac.journal import journal_schema, read_blob, read_journal
 from lmac.report.result import RunResult, read_result
 from lmac.report.verifying import verify_run
 from lmac.run import RunOrder, execute
@@ -165,6 +166,7 @@ def test_the_journal_is_one_chain_from_opening_to_close(completed: Finished) -> 
 
     verified = verify_run(completed.folder)
     assert verified.lines[-1].chain == completed.result.journal_chain
+    assert [line_faults(line.encoded(), journal_schema()) for line in verified.lines] == [[]] * len(found)
     assert [event.seq for event in found] == list(range(completed.result.journal_events))
     assert (found[0].kind, found[-1].kind) == ("run_opened", "run_closed")
     assert found[-1].data["outcome"] == "completed"

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from command_line import Shell
-from lmac.journal import JOURNAL_NAME, read_journal
+from json_schema import line_faults
+from lmac.journal import JOURNAL_NAME, journal_schema, read_journal
+from lmac.report.verifying import verify_run
 from lmac_sandbox import Engine
 from lmac_sandbox.volume import remove_volume
 from scripted_runs import (
@@ -73,6 +75,9 @@ class Begun:
         self.model.hangs_at = None
         ended = self.shell.lmac("resume", self.folder.name, *options)
         assert ended.code == code, ended.stderr
+        schema = journal_schema()
+        for line in verify_run(self.folder).lines:
+            assert line_faults(line.encoded(), schema) == []
         return report_of(self.folder)
 
 

@@ -30,8 +30,20 @@ def observe(
         ok=result.ok,
         text=journal.keep(result.text),
         store_digest=store.digest(),
+        **kept_changes(store, journal),
     )
     conversation.hear(Observation(result.text, result.ok, call_id))
+
+
+def kept_changes(store: FileStore, journal: Journal) -> dict[str, object]:
+    """Of an event: by path, the digest of what each file holds that changed; None for one that is gone."""
+    changes = store.take_changes()
+    if not changes:
+        return {}
+    kept = {
+        path: None if content is None else journal.keep(content) for path, content in sorted(changes.items())
+    }
+    return {"files": kept}
 
 
 def not_carried_out(action: Action) -> ToolResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lmac.control_unit.machine import Machine
+from lmac.control_unit.observing import kept_changes
 from lmac.evaluation import Report, journalled
 from lmac.evaluation.ranking import Judged, faults, rank
 from lmac.transitions import NOTHING_WRITTEN
@@ -46,6 +47,7 @@ def restore(machine: Machine, store_digest: str) -> None:
         store_digest=store_digest,
         instead_of=machine.workspace.store.digest() if before is None else before.store_digest,
         ranks=[list(rank(report)) for report in (judged.report, before) if report is not None],
+        **kept_changes(machine.workspace.store, machine.journal),
     )
     machine.state = replace(
         machine.state,

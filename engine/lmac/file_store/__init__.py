@@ -42,6 +42,7 @@ class FileStore:
         for path in self._files:
             self._folders.update(_folders_of(path))
         self._log = UndoLog()
+        self._changes: dict[str, bytes | None] = {}
 
     def write(self, path: str, content: bytes) -> str:
         """Replace one file atomically and return the digest of the whole store.
@@ -55,6 +56,7 @@ class FileStore:
         if path not in self._files:
             self._folders.update(_folders_of(path))
         self._files[path] = len(content), hashlib.sha256(content).hexdigest()
+        self._changes[path] = content
         return self._digest
 
     def read(self, path: str) -> bytes:
@@ -77,7 +79,13 @@ class FileStore:
         self._digest = self._keeper.delete(path)
         if self._files.pop(path, None) is not None:
             self._folders.subtract(_folders_of(path))
+        self._changes[path] = None
         return self._digest
+
+    def take_changes(self) -> dict[str, bytes | None]:
+        """By path, what each file holds that changed since this was asked last; None for one that is gone."""
+        changes, self._changes = self._changes, {}
+        return changes
 
     def checkpoint(self) -> Checkpoint:
         """Remember the store as it is now; costs nothing until files change."""
@@ -136,6 +144,10 @@ class FileStore:
     def paths(self) -> tuple[str, ...]:
         """Every file as last written, sorted."""
         return tuple(sorted(self._files))
+
+    def digests(self) -> dict[str, str]:
+        """The sha256 of every file as last written, sorted by path."""
+        return {path: self._files[path][1] for path in sorted(self._files)}
 
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Those of the paths that are neither a file nor a folder of the store."""

@@ -7,15 +7,17 @@ or output is named by the sha256 of its bytes, which lie in `blobs.pack`.
 
 from __future__ import annotations
 
-from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event
+from lmac.journal.event import JOURNAL_NAME, JOURNAL_VERSION, ORIGIN, Event
 from lmac.journal.pack import PACK_NAME, read_blob
 from lmac.journal.reading import read_journal
+from lmac.journal.schema import journal_schema
 from lmac.journal.tape import STOPPED, Effect, Policy
 from lmac.journal.verifying import End, Verified, verify_journal
 from lmac.journal.writer import BlobMissing, Journal, Listener
 
 __all__ = [
     "JOURNAL_NAME",
+    "JOURNAL_VERSION",
     "ORIGIN",
     "PACK_NAME",
     "STOPPED",
@@ -27,6 +29,7 @@ __all__ = [
     "Listener",
     "Policy",
     "Verified",
+    "journal_schema",
     "read_blob",
     "read_journal",
     "verify_journal",

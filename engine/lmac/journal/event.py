@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 JOURNAL_NAME = "journal.jsonl"
+JOURNAL_VERSION = 1
+"""Of the events, as their schema describes them."""
 ORIGIN = "0" * 64
 """What the first line is chained to."""
 _DATA = b',"data":'
