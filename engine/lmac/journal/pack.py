@@ -2,7 +2,7 @@
 
 Each record is a header (magic, form, size of the content, size as stored, sha256 of the content, CRC of what
 is stored, CRC of all that) and the content, deflated where that makes it smaller. A record that is not whole
-ends the pack: what stands after it cannot be found, and the journal's lines say how far the pack has to reach.
+ends the pack: what stands after it cannot be found, and the journal's lines say how far it has to reach.
 """
 
 from __future__ import annotations

@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from lmac.errors import Divergence
 from lmac.journal.event import Event, Line, as_json
+
+R = TypeVar("R")
 
 RESUMED = "resumed"
 STOPPED = "stopped"
@@ -191,14 +193,20 @@ class Tape:
 
 
 def history(lines: Iterable[Line]) -> list[Line]:
-    """The lines that count: a run that was resumed went on before what its `resumed` leaves behind."""
-    counting: list[Line] = []
-    for line in lines:
-        if line.event.kind == RESUMED:
-            while counting and counting[-1].event.seq > line.event.data["after"]:
-                counting.pop()
-        counting.append(line)
-    return counting
+    """The lines that count."""
+    return counting(lines, lambda line: line.event)
+
+
+def counting(recorded: Iterable[R], event_of: Callable[[R], Event]) -> list[R]:
+    """What counts: a run that was resumed went on before what its `resumed` leaves behind."""
+    kept: list[R] = []
+    for one in recorded:
+        event = event_of(one)
+        if event.kind == RESUMED:
+            while kept and event_of(kept[-1]).seq > event.data["after"]:
+                kept.pop()
+        kept.append(one)
+    return kept
 
 
 def first_difference(
