@@ -56,7 +56,7 @@ def run_single_shot(
                 **kept_changes(workspace.store, journal),
             )
     report = workspace.evaluator.evaluate(workspace.store.digest())
-    journal.append("report", **journalled(report))
+    journal.append("report", **journalled(report, journal.keep))
     return (Outcome.COMPLETED if report.green else Outcome.CHECKS_FAILED), report
 
 
@@ -155,5 +155,5 @@ class _Loop:
         digest = self._workspace.store.digest()
         if self.report is None or self.report.store_digest != digest:
             self.report = self._workspace.evaluator.evaluate(digest)
-            self._journal.append("report", **journalled(self.report))
+            self._journal.append("report", **journalled(self.report, self._journal.keep))
         return self.report

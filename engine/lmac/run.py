@@ -355,7 +355,7 @@ def _floor(order: RunOrder, journal: Journal, workspace: Workspace) -> Report | 
     if order.start is None:
         return None
     report = workspace.evaluator.evaluate(workspace.store.digest())
-    journal.append("floor", **journalled(report))
+    journal.append("floor", **journalled(report, journal.keep))
     workspace.evaluator.hold(report)
     return report
 
@@ -416,7 +416,7 @@ def _deliver(order: RunOrder, journal: Journal, sandbox: RunSandbox, progress: _
     if order.acceptance is not None and judged:
         evaluator = sandbox.workspace.evaluator
         progress.acceptance = evaluator.accept(store_digest, order.acceptance, order.acceptance_form)
-        journal.append("acceptance", **journalled(progress.acceptance))
+        journal.append("acceptance", **journalled(progress.acceptance, journal.keep))
 
 
 def _opening(order: RunOrder, keep: Callable[[bytes | str], str]) -> dict[str, object]:

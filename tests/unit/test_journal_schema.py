@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import json
 from collections.abc import Callable, Iterator
@@ -13,8 +14,18 @@ import pytest
 
 import lmac
 from crashed_runs import Runs, crashes, left_by, random_order
-from json_schema import line_faults
-from lmac.evaluation import Verdict
+from json_schema import faults, line_faults
+from lmac.evaluation import (
+    CheckResult,
+    FileCoverage,
+    Finding,
+    JudgedTest,
+    PromisedTest,
+    Report,
+    Verdict,
+    journalled,
+    read_check_result,
+)
 from lmac.journal import JOURNAL_NAME, JOURNAL_VERSION, journal_schema
 from lmac.messages import Finish, Role
 from lmac.program.registry import InstructionEnd
@@ -145,3 +156,32 @@ def test_what_is_not_described_does_not_fit(
     change(line)
 
     assert any(told in fault for fault in line_faults(json.dumps(line).encode(), SCHEMA))
+
+
+def test_a_report_whose_lists_are_long_fits_and_is_read_back_whole() -> None:
+    ids = [f"tests/test_{number}.py::test_it" for number in range(100)]
+    result = CheckResult(
+        "tests",
+        Verdict.FAILED,
+        Ending.EXITED,
+        findings=tuple(Finding(test, "it fails: \ud800") for test in ids),
+        tests=tuple(JudgedTest(test, "failed", 0.1) for test in ids),
+        coverage=tuple(FileCoverage(f"{number}.py", 4, 1, (3,)) for number in range(100)),
+        promised=tuple(PromisedTest(test, 2) for test in ids),
+    )
+    kept: dict[str, bytes] = {}
+
+    def keep(text: str) -> str:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        kept[digest] = text.encode()
+        return digest
+
+    fields: Any = journalled(Report("d", (result,)), keep)
+    (told,) = json.loads(json.dumps(fields["results"]))
+
+    assert faults(fields, SCHEMA["$defs"]["report"], SCHEMA) == []
+    assert len(json.dumps(told)) < 1000
+    assert read_check_result(told, kept.__getitem__) == result
+    without = read_check_result(told)
+    assert (without.tests, without.findings, without.promised) == ((), (), ())
+    assert without.covered_percent == result.covered_percent == 75

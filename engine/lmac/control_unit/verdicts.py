@@ -14,7 +14,7 @@ from lmac.transitions import NOTHING_WRITTEN
 def evaluate(machine: Machine) -> None:
     """Judge the store as it stands. Source: Algorithm 1, line 5."""
     before, report = machine.state.report, _report(machine)
-    machine.journal.append("report", **journalled(report))
+    machine.journal.append("report", **journalled(report, machine.journal.keep))
     machine.state = replace(machine.state, report=report, evaluation_requested=False)
     if not machine.state.window_open:
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
@@ -136,19 +137,52 @@ def _reader() -> TypeAdapter[CheckResult]:
     return TypeAdapter(CheckResult)
 
 
-def read_check_result(fields: Mapping[str, Any]) -> CheckResult:
+BESIDE_CHARACTERS = 1000
+"""Longer lists of a result stand beside the journal, not in it."""
+_LISTS = ("findings", "tests", "coverage", "promised")
+
+
+def read_check_result(fields: Mapping[str, Any], read: Callable[[str], bytes] | None = None) -> CheckResult:
     """A result as the journal holds it.
+
+    Args:
+        read: Gives what was kept, by its sha256; without it, lists that stand beside the journal are empty,
+            but for the sums of the coverage.
 
     Raises:
         ValueError: it is none.
     """
-    return _reader().validate_python(fields)
+    lists = {name: _read_list(name, fields[name], read) for name in _LISTS if name in fields}
+    return _reader().validate_python({**fields, **lists})
 
 
-def journalled(report: Report) -> dict[str, object]:
-    """A report as the journal holds it."""
-    return {
-        "store_digest": report.store_digest,
-        "green": report.green,
-        "results": [asdict(result) for result in report.results],
-    }
+def journalled(report: Report, keep: Callable[[str], str] | None = None) -> dict[str, object]:
+    """A report as the journal holds it.
+
+    Args:
+        keep: Keeps a text beside the journal and returns its sha256; without it, all of the report is here.
+    """
+    results = [asdict(result) for result in report.results]
+    if keep is not None:
+        for result, fields in zip(report.results, results, strict=True):
+            fields.update((name, _kept_list(name, fields[name], result, keep)) for name in _LISTS)
+    return {"store_digest": report.store_digest, "green": report.green, "results": results}
+
+
+def _kept_list(name: str, value: object, result: CheckResult, keep: Callable[[str], str]) -> object:
+    text = json.dumps(value)
+    if len(text) <= BESIDE_CHARACTERS:
+        return value
+    kept: dict[str, object] = {"sha256": keep(text)}
+    if name == "coverage":
+        kept["statements"] = sum(file.statements for file in result.coverage)
+        kept["missed"] = sum(file.missed for file in result.coverage)
+    return kept
+
+
+def _read_list(name: str, value: Any, read: Callable[[str], bytes] | None) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    if read is not None:
+        return json.loads(read(value["sha256"]))
+    return [("", value["statements"], value["missed"], ())] if name == "coverage" else []

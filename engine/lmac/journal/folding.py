@@ -42,7 +42,7 @@ class RunState:
     files: Mapping[str, str] = field(default_factory=dict)
     """The store: the sha256 of each file, by path."""
     reports: Mapping[str, Report] = field(default_factory=dict)
-    """Verdicts by the digest that they judge."""
+    """Verdicts by the digest that they judge, without long lists that stand beside the journal."""
     acceptance: Report | None = None
     delivered: Mapping[str, str] | None = None
     """The sha256 of each file, by path; None before they are."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from lmac import dependencies
 from lmac.checks import AcceptanceForm, Check
@@ -13,6 +13,8 @@ from lmac.evaluation import Report, journalled, read_check_result
 from lmac.evaluator import BoxBroken, BoxSource, Evaluator
 from lmac.journal import BlobMissing, Effect, Event, Journal
 from lmac_sandbox import Ending, JobResult, Output, Overlay
+
+R = TypeVar("R")
 
 JOB = "job"
 BROKEN = "box_broken"
@@ -86,14 +88,21 @@ class TapedEvaluator(Evaluator):
 
     def _told_of_old(self, *kinds: str, **asked: object) -> Report | None:
         event = self._journal.recorded(Effect.CHECKS, *kinds, past=COURSE, **asked)
-        return None if event is None else _report(event.data)
+        return None if event is None else self._read(lambda: _report(event.data, self._journal.read))
 
     def _candidates_of_old(self, asked: Mapping[str, object]) -> tuple[Report, ...] | None:
         event = self._journal.recorded(Effect.CHECKS, CANDIDATES, past=COURSE, **asked)
         if event is None:
             return None
+        read = self._journal.read
+        return self._read(
+            lambda: tuple(_report(json.loads(read(kept)), read) for kept in event.data["reports"])
+        )
+
+    def _read(self, reader: Callable[[], R]) -> R | None:
+        """What a recorded event tells, if all that it names is there; the recording ends before it else."""
         try:
-            return tuple(_report(json.loads(self._journal.read(kept))) for kept in event.data["reports"])
+            return reader()
         except BlobMissing:
             self._journal.cut()
             return None
@@ -105,12 +114,9 @@ class TapedEvaluator(Evaluator):
             return None
         if event.kind == BROKEN:
             raise BoxBroken(event.data["text"], event.data["next_step"])
-        try:
-            result = _job_result(event, self._journal)
-        except BlobMissing:
-            self._journal.cut()
-            return None
-        self._journal.skip()
+        result = self._read(lambda: _job_result(event, self._journal))
+        if result is not None:
+            self._journal.skip()
         return result
 
     def _broken(self, name: str, store_digest: str, error: BoxBroken) -> BoxBroken:
@@ -178,8 +184,9 @@ def _job_result(event: Event, journal: Journal) -> JobResult:
     )
 
 
-def _report(data: Mapping[str, Any]) -> Report:
-    return Report(data["store_digest"], tuple(map(read_check_result, data["results"])))
+def _report(data: Mapping[str, Any], read: Callable[[str], bytes]) -> Report:
+    results = (read_check_result(fields, read) for fields in data["results"])
+    return Report(data["store_digest"], tuple(results))
 
 
 def _named(overlay: Overlay) -> dict[str, str | None]:
