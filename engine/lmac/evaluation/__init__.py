@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -142,7 +142,7 @@ BESIDE_CHARACTERS = 1000
 _LISTS = ("findings", "tests", "coverage", "promised")
 
 
-def read_check_result(fields: Mapping[str, Any], read: Callable[[str], bytes] | None = None) -> CheckResult:
+def read_check_result(named: Mapping[str, Any], read: Callable[[str], bytes] | None = None) -> CheckResult:
     """A result as the journal holds it.
 
     Args:
@@ -152,8 +152,8 @@ def read_check_result(fields: Mapping[str, Any], read: Callable[[str], bytes] | 
     Raises:
         ValueError: it is none.
     """
-    lists = {name: _read_list(name, fields[name], read) for name in _LISTS if name in fields}
-    return _reader().validate_python({**fields, **lists})
+    lists = {name: _read_list(name, named[name], read) for name in _LISTS if name in named}
+    return _reader().validate_python({**named, **lists})
 
 
 def journalled(report: Report, keep: Callable[[str], str] | None = None) -> dict[str, object]:
@@ -162,14 +162,22 @@ def journalled(report: Report, keep: Callable[[str], str] | None = None) -> dict
     Args:
         keep: Keeps a text beside the journal and returns its sha256; without it, all of the report is here.
     """
-    results = [asdict(result) for result in report.results]
+    results = [_fields(result) for result in report.results]
     if keep is not None:
-        for result, fields in zip(report.results, results, strict=True):
-            fields.update((name, _kept_list(name, fields[name], result, keep)) for name in _LISTS)
+        for result, named in zip(report.results, results, strict=True):
+            named.update((name, _kept_list(name, named[name], result, keep)) for name in _LISTS)
     return {"store_digest": report.store_digest, "green": report.green, "results": results}
 
 
+def _fields(result: CheckResult) -> dict[str, object]:
+    """Its fields by name; `asdict` would copy every test of a long session, one by one."""
+    named = {field.name: getattr(result, field.name) for field in fields(result)}
+    return {**named, "findings": [asdict(finding) for finding in result.findings]}
+
+
 def _kept_list(name: str, value: object, result: CheckResult, keep: Callable[[str], str]) -> object:
+    if not value:
+        return value
     text = json.dumps(value)
     if len(text) <= BESIDE_CHARACTERS:
         return value
