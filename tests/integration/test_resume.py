@@ -14,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Shell
+from command_line import LMAC, Shell
 from json_schema import line_faults
 from lmac.journal import JOURNAL_NAME, journal_schema, read_journal
 from lmac.report.verifying import verify_run
 from lmac_sandbox import Engine
+from lmac_sandbox.images import build_image, load_image
 from lmac_sandbox.volume import remove_volume
+from own_engine import own_engine
+from sandbox_fixtures import CACHE, IMAGES
 from scripted_runs import (
     DONE,
     GREEN_FILES,
@@ -82,8 +85,12 @@ class Begun:
 
 
 @contextmanager
-def begun(folder: Path, image_id: str, hangs_at: int | None) -> Iterator[Begun]:
-    """A run of the script."""
+def begun(folder: Path, image_id: str, hangs_at: int | None, **settings: object) -> Iterator[Begun]:
+    """A run of the script.
+
+    Args:
+        settings: Further keys of its config.
+    """
     shell, model = Shell(folder), Model(SCRIPT, hangs_at)
     name = f"resumed-{secrets.token_hex(4)}"
     (folder / "suite").mkdir()
@@ -95,6 +102,7 @@ def begun(folder: Path, image_id: str, hangs_at: int | None) -> Iterator[Begun]:
             "image": image_id,
             "box": SMALL_BOX,
             "machine": {"requirement_tries": 0},
+            **settings,
         }
         (folder / "config.yaml").write_text(json.dumps(config))
         options = ("-c", "config.yaml", "--id", name, "--acceptance", "suite")
@@ -151,6 +159,76 @@ def _remove_all(engine: Engine, run_id: str) -> None:
         engine.remove_container(container_id)
     for name in engine.volumes(labels):
         remove_volume(engine, name)
+
+
+@pytest.mark.slow
+def test_a_run_whose_engine_was_killed_goes_on_when_there_is_one_again(
+    tmp_path: Path, engine: Engine
+) -> None:
+    archive = build_image(IMAGES / "python", CACHE, engine).archive_path
+    with own_engine() as own:
+        with Engine.connect(own.url) as connected:
+            image_id = load_image(connected, archive)
+        with begun(tmp_path, image_id, hangs_at=None, engine_url=own.url) as run:
+            run.model.while_asked[2] = lambda: own.send(signal.SIGKILL)
+            run.process.communicate(timeout=100)
+            failed = report_of(run.folder)
+            run.model.while_asked.clear()
+            own.start()
+            report = run.resumed()
+        with Engine.connect(own.url) as connected:
+            left = leftovers(connected, run.folder.name)
+
+    assert (run.process.returncode, failed["outcome"]) == (5, "sandbox failed")
+    assert report["outcome"] == "completed"
+    assert delivered(run.folder) == GREEN_FILES
+    assert len(run.server.requests) == report["calls"] == len(SCRIPT)
+    assert left == 0
+
+
+FULL = """
+mount -t tmpfs -o size=$0k tmpfs runs
+"$@"
+echo $? >code
+mount -o remount,size=16m runs
+"$1" resume full || exit
+cp -r runs/full kept
+"""
+"""A run on a disk that is too small, then resumed on a larger one, in a mount namespace of its own."""
+
+
+@pytest.mark.parametrize("size_kib", [16, 40])
+def test_a_run_whose_disk_was_full_goes_on_when_there_is_room(
+    tmp_path: Path, image_id: str, engine: Engine, size_kib: int
+) -> None:
+    (tmp_path / "runs").mkdir()
+    shell, model = Shell(tmp_path), Model(SCRIPT)
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    with ScriptedServer(model) as server:
+        profile = write_profile(tmp_path, server.base_url)
+        settings = {"model": str(profile), "image": image_id, "box": SMALL_BOX}
+        (tmp_path / "config.yaml").write_text(json.dumps({**settings, "machine": {"requirement_tries": 0}}))
+        command = [str(LMAC), "run", "Write doubling.py with double().", "-c", "config.yaml", "--id", "full"]
+        done = subprocess.run(
+            ["unshare", "--mount", *as_root, "sh", "-c", FULL, str(size_kib), *command],
+            cwd=tmp_path,
+            env=shell.environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    kept = tmp_path / "kept"
+    lost = [event for event in events(kept, "retry") if event.data["error"] == "ReplyLost"]
+
+    assert (tmp_path / "code").read_text() == "5\n"
+    assert "no space left for runs" in done.stderr
+    assert delivered(kept) == GREEN_FILES
+    assert report_of(kept)["outcome"] == "completed"
+    # At most the reply for which there was no room was asked for once more.
+    assert len(lost) <= 1
+    assert len(server.requests) == report_of(kept)["calls"] == len(SCRIPT) + len(lost)
+    assert leftovers(engine, "full") == 0
 
 
 def test_a_run_that_is_carried_out_is_refused_to_another_process(tmp_path: Path, image_id: str) -> None:
