@@ -107,6 +107,15 @@ def test_folding_changes_nothing_and_gives_the_same_each_time(
     assert events == list(read_journal(folder))
 
 
+def test_a_reply_from_the_response_cache_is_a_call_that_costs_nothing() -> None:
+    usage = {"prompt_tokens": 5, "reply_tokens": 3, "cached_tokens": 0}
+    paid = Event(0, "2026-01-01T00:00:00.000+00:00", "reply", {"usage": usage})
+    cached = Event(1, paid.at, "reply", {"usage": usage, "cached": True})
+    state = fold([paid, cached])
+
+    assert (state.calls, state.usage.total_tokens) == (2, 8)
+
+
 def _strange() -> Iterator[Event]:
     for kind in ("program", "report", "reply", "instruction_end", "ledger", "run_closed", "observation"):
         yield Event(0, "2026-01-01T00:00:00.000+00:00", kind, {"results": 1, "files": [1], "outcome": "odd"})

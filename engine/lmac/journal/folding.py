@@ -114,7 +114,9 @@ def _changes(state: RunState, kind: str, data: Fields) -> dict[str, Any]:
             reports = {**state.reports, report.store_digest: report}
             return {"reports": reports, "store_digest": report.store_digest}
         case "reply" | "model_error" | "retry":
-            usage = Usage(**data["usage"]) if kind == "reply" else Usage()
+            # One from the response cache was paid for by another run.
+            is_paid = kind == "reply" and not data.get("cached", False)
+            usage = Usage(**data["usage"]) if is_paid else Usage()
             return {"calls": state.calls + 1, "usage": state.usage + usage}
         case "exported":
             return {"delivered": dict(data.get("digests", {}))}
