@@ -34,6 +34,7 @@ test: setup engine ## The test suite but for its slow part; ARGS="-k keeper" and
 
 test-all: setup engine ## The slow part of the test suite: attacks, crashes, clean installations
 	@$(BIN)/lmac setup $(TEST_MODEL)
+	@sh tests/provide_browser.sh
 	@$(PYTEST) -m slow $(ARGS)
 
 check: setup ## Lint, format, types, layers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TextIO
 
 import structlog
@@ -26,7 +27,7 @@ def progress_listener(run_id: str, stream: TextIO = sys.stderr, as_json: bool = 
     Args:
         as_json: JSON lines instead of lines for people.
     """
-    return _Progress(_logger(run_id, stream, as_json), stream)
+    return _Progress(_logger(run_id, stream, as_json), stream, as_json)
 
 
 def _logger(run_id: str, stream: TextIO, as_json: bool) -> structlog.typing.WrappedLogger:
@@ -38,7 +39,6 @@ def _logger(run_id: str, stream: TextIO, as_json: bool) -> structlog.typing.Wrap
     return structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[
-            structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
             _printable,
             last,
         ],
@@ -56,19 +56,25 @@ def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structl
 class _Progress:
     """Follows a journal and remembers where the run is."""
 
-    def __init__(self, logger: Any, stream: TextIO) -> None:
+    def __init__(self, logger: Any, stream: TextIO, as_json: bool) -> None:
         self._logger = logger
         self._stream = stream
+        self._as_json = as_json
         self._place: dict[str, Any] = {}
         self._instructions = 0
         self._turn = 0
 
     def __call__(self, event: Event) -> None:
-        shown = self._shown(event.kind, event.data)
+        try:
+            shown = self._shown(event.kind, event.data)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # A journal of an earlier version, or one that somebody else wrote.
+            shown = {"told": "in another form"}
         if shown is not None and not event.again:
+            at = event.at if self._as_json else _local_time(event.at)
             # Without a watcher the run goes on, and its journal tells the rest.
             with reader_may_go(self._stream):
-                self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown})
+                self._logger.msg(event.kind.replace("_", " "), **{**self._place, **shown, "timestamp": at})
 
     def _shown(self, kind: str, data: Shown) -> Shown | None:
         """The fields to show; None for an event that says nothing new to a person."""
@@ -166,6 +172,14 @@ class _Progress:
                 return {key: value for key, value in data.items() if value != ""}
             case _:
                 return None
+
+
+def _local_time(at: str) -> str:
+    """The hour of an event where its reader is."""
+    try:
+        return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S")
+    except (ValueError, TypeError, OverflowError):
+        return "?"
 
 
 def _action(data: Shown) -> Shown:

@@ -31,7 +31,7 @@ from lmac_sandbox.inside.judged_form import JudgedForm
 from lmac_sandbox.inside.notices import Notice, NoticeKind
 from lmac_sandbox.inside.paths import BadPath, check_path
 from lmac_sandbox.inside.paths import fold as fold_path
-from lmac_sandbox.inside.store_digest import store_digest
+from lmac_sandbox.inside.store_digest import StoreDigest, store_digest
 from lmac_sandbox.isolation import (
     Fault,
     Isolation,
@@ -159,6 +159,7 @@ __all__ = [
     "SandboxError",
     "SeccompSummary",
     "Snapshot",
+    "StoreDigest",
     "StoreError",
     "StoreFull",
     "StoreKind",

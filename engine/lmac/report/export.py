@@ -1,14 +1,25 @@
-"""The store as plain files on the host."""
+"""The files of a run as plain files, archives, or a history that git reads."""
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from lmac.disk import full_disk_named
 from lmac.file_store import FileStore
 from lmac_sandbox import check_path
+
+FILE_MODE = 0o644
+FIRST_ZIP_YEAR = 1980
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +37,65 @@ def export_files(store: FileStore, folder: Path) -> Exported:
         FileExistsError: the folder exists.
         HostDiskFull: no room for a file; those before it are written.
     """
-    files = lines = 0
+    return write_folder(store.files(), folder)
+
+
+def write_folder(files: Iterable[tuple[str, bytes]], folder: Path) -> Exported:
+    """As `export_files`, of files from anywhere.
+
+    Raises:
+        BadPath: a path is none of a store; those before it are written.
+    """
+    count = lines = 0
     with full_disk_named(folder):
         folder.mkdir()
-        for path, content in store.files():
+        for path, content in files:
             check_path(path)
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-            files += 1
+            count += 1
             lines += len(content.splitlines())
-    return Exported(files, lines)
+    return Exported(count, lines)
+
+
+def write_tar(files: Mapping[str, bytes], path: Path, top: str, at: datetime) -> None:
+    """Write an archive, compressed if its name ends so; the same files make the same bytes.
+
+    Args:
+        top: The folder in which the files lie.
+        at: Their time.
+
+    Raises:
+        FileExistsError: there is something already.
+        HostDiskFull: no room for it.
+    """
+    seconds = int(at.timestamp())
+    with full_disk_named(path.parent), _new_file(path) as file, ExitStack() as stack:
+        target: BinaryIO = file
+        if path.name.endswith((".gz", ".tgz")):
+            packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=seconds)
+            target = cast(BinaryIO, stack.enter_context(packed))
+        archive = stack.enter_context(tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT))
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.size, entry.mtime, entry.mode = len(content), seconds, FILE_MODE
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def write_zip(files: Mapping[str, bytes], path: Path, top: str, at: datetime) -> None:
+    """As `write_tar`."""
+    moment = at.astimezone(UTC)
+    stamp = (max(moment.year, FIRST_ZIP_YEAR), *moment.timetuple()[1:6])
+    with full_disk_named(path.parent), _new_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(f"{top}/{name}", stamp)
+            entry.external_attr = FILE_MODE << 16
+            archive.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    return os.fdopen(descriptor, "wb")

@@ -14,9 +14,11 @@ from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report
 from lmac.messages import Usage
 from lmac.program.ledger import LedgerEntry
+from lmac.report.chronicle.told import Told
 from lmac.transitions import MachineKind, Outcome
 
 RESULT_NAME = "report.json"
+MOST_RESULT_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +123,14 @@ def read_result(folder: Path) -> RunResult:
         return TypeAdapter(RunResult).validate_python(fields)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ConfigError(f"{path}: this is no result of a run: {error}") from error
+
+
+def told_result(folder: Path) -> Told:
+    """What `report.json` says, of whatever version and by whomever it was written; nothing without one."""
+    path = folder / RESULT_NAME
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_RESULT_BYTES:
+            return Told(None)
+        return Told(json.loads(path.read_text("utf-8", errors="replace")))
+    except (OSError, ValueError, RecursionError):
+        return Told(None)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lmac.errors import ConfigError
 from lmac.evaluation import CheckResult, read_check_result
-from lmac.journal import Event, read_journal
+from lmac.journal import Event, read_blob, read_journal
 from lmac.report.result import RESULT_NAME, RunResult, read_result
 from lmac.run_lock import RunLock, recorded_lock
 
@@ -77,7 +78,7 @@ def read_run(folder: Path) -> RunRecord:
     Raises:
         ConfigError: the folder holds no run, or what was recorded was changed.
     """
-    story = _Story()
+    story = _Story(partial(read_blob, folder))
     for event in read_journal(folder):
         try:
             story.hear(event)
@@ -104,7 +105,8 @@ def read_run(folder: Path) -> RunRecord:
 class _Story:
     """What the events told so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
         self.task = ""
         self.machine = ""
         self.requirements: tuple[str, ...] = ()
@@ -128,7 +130,7 @@ class _Story:
             case "instruction_end":
                 self.ends[int(data["instruction"])] = str(data["end"])
             case "report" | "acceptance":
-                results = [read_check_result(result) for result in data["results"]]
+                results = [read_check_result(result, self._read) for result in data["results"]]
                 accepted = self.checks.keys() & {"acceptance"} if event.kind == "report" else self.checks
                 kept = {name: self.checks[name] for name in accepted}
                 self.checks = {**kept, **{result.check: result for result in results}}
