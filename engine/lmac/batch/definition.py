@@ -10,21 +10,22 @@ from lmac.batch.secret import SecretReference
 from lmac.transitions import MachineKind
 
 MOST_JOBS = 10_000
+KEYS_OF = "x-keys-of"
 CONFIG_SCHEMA = "RunConfig"
 PROFILE_SCHEMA = "ProfileChanges"
-"""Names within the published schema, which `batch.schema` fills in."""
+"""What `batch.schema` puts in the place of keys that are judged once all layers are laid."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")]
 """Fit for a folder."""
 Path = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,4096}$")]
 """Relative to the batch file's folder, or absolute; ~ stands for the home folder."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-ConfigKeys = Annotated[dict[str, Any], WithJsonSchema({"$ref": f"#/$defs/{CONFIG_SCHEMA}"})]
-ProfileKeys = Annotated[dict[str, Any], WithJsonSchema({"$ref": f"#/$defs/{PROFILE_SCHEMA}"})]
+ConfigKeys = Annotated[dict[str, Any], WithJsonSchema({"type": "object", KEYS_OF: CONFIG_SCHEMA})]
+ProfileKeys = Annotated[dict[str, Any], WithJsonSchema({"type": "object", KEYS_OF: PROFILE_SCHEMA})]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Caps(_Section):
@@ -98,7 +99,7 @@ class Matrix(BaseModel):
     `profile.temperature`.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(init=False)
 
     exclude: tuple[dict[str, Any], ...] = ()

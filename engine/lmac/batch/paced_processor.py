@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lmac.batch.halt import Halt
-from lmac.batch.limiter import CallLimiter
+from lmac.batch.limiter import CallLimiter, Turn
 from lmac.batch.pace import wait_for
 from lmac.batch.purse import Purse, Sum
 from lmac.context import TokenMeter, size_of
@@ -87,39 +87,37 @@ class PacedProcessor(ServerProcessor):
             self._means.purse.settle(reserved, cost)
 
     def _admitted(self, request: Request) -> Reply:
-        tries, waited_seconds = 0, 0.0
-        while True:
-            try:
-                return self._try(request)
-            except CreditSpent:
-                raise
-            except ModelBusy as error:
-                wait_seconds = wait_for(error.retry_after_seconds, tries)
-                tries, waited_seconds = tries + 1, waited_seconds + wait_seconds
-                if waited_seconds > PATIENCE_SECONDS:
-                    raise
-                self._on_retry(error, wait_seconds)
-                if self._watcher is not None:
-                    self._watcher(error, wait_seconds)
-                # Never less than the server asked for; runs that were refused together come back apart.
-                self._means.halt.wait(wait_seconds * random.uniform(1.0, 1.5))
-
-    def _try(self, request: Request) -> Reply:
         limiter = self._means.limiter
-        began = limiter.begin()
+        tries, waited_seconds = 0, 0.0
+        with Turn(limiter) as turn:
+            while True:
+                try:
+                    return self._try(request, turn.began)
+                except CreditSpent:
+                    raise
+                except ModelBusy as error:
+                    wait_seconds = wait_for(error.retry_after_seconds, tries)
+                    tries, waited_seconds = tries + 1, waited_seconds + wait_seconds
+                    if waited_seconds > PATIENCE_SECONDS:
+                        raise
+                    self._on_retry(error, wait_seconds)
+                    if self._watcher is not None:
+                        self._watcher(error, wait_seconds)
+                    # Never less than the server asked for; runs that were refused together come back apart.
+                    self._means.halt.wait(wait_seconds * random.uniform(1.0, 1.5))
+                    turn.again()
+
+    def _try(self, request: Request, began: float) -> Reply:
+        limiter = self._means.limiter
         try:
             reply = self._inner.ask(request)
         except CreditSpent:
-            limiter.ended()
             raise
         except ModelBusy as error:
             limiter.refused(began, error.retry_after_seconds)
             raise
         except ModelSilent:
             limiter.refused(began, None)
-            raise
-        except BaseException:
-            limiter.ended()
             raise
         usage = reply.usage
         limiter.answered(began, max(usage.total_tokens - usage.cached_tokens, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmac.batch.definition import CONFIG_SCHEMA, PROFILE_SCHEMA, BatchFile
+from lmac.batch.definition import CONFIG_SCHEMA, KEYS_OF, PROFILE_SCHEMA, BatchFile
 from lmac.config import RunConfig
 from lmac.models.profile import ModelProfile
 
@@ -14,7 +14,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def batch_schema() -> dict[str, Any]:
     """Of a batch file, with the keys of a run config and of a model profile where they stand in it."""
-    schema = BatchFile.model_json_schema()
+    schema = _referring(BatchFile.model_json_schema())
     schema["$defs"] |= _definition(CONFIG_SCHEMA, RunConfig.model_json_schema())
     profile = _profile()
     # Only what differs from the named profile is said there.
@@ -38,6 +38,17 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "config": config_schema,
     "profile": profile_schema,
 }
+
+
+def _referring(schema: Any) -> Any:
+    """The schema with references where keys of another one stand."""
+    if isinstance(schema, list):
+        return [_referring(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if (name := schema.get(KEYS_OF)) is not None:
+        return {"$ref": f"#/$defs/{name}"}
+    return {key: _referring(part) for key, part in schema.items()}
 
 
 def _profile() -> dict[str, Any]:
