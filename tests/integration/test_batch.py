@@ -1,4 +1,4 @@
-"""`lmac batch` as a shell runs it: real boxes, a scripted server over HTTP, kills, refusals, second starts."""
+"""`lmac batch` as a shell runs it: real boxes, a scripted server; kills, refusals, another start."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ def test_a_server_that_refuses_a_third_of_all_calls_loses_no_job(
         return good_reply(body)
 
     with ScriptedServer(reply) as server:
-        write_batch(tmp_path, server.base_url, image_id, 8, caps={"runs": 4})
+        # With one box at work at a time, runs that hold boxes wait for each other; none waits for ever.
+        write_batch(tmp_path, server.base_url, image_id, 8, caps={"runs": 4, "boxes": 1})
         ended = Shell(tmp_path).lmac("batch", "batch.yaml", wall_seconds=110)
 
         assert ended.code == 0, ended.stdout + ended.stderr
@@ -199,8 +201,10 @@ def test_what_a_server_breaks_off_is_tried_again_and_kept_apart(tmp_path: Path, 
         assert ended.code == 4, ended.stderr
         assert "broken off" in ended.stderr
         assert results(tmp_path) == []
-        failures = (tmp_path / "batches" / "batch" / "failures.jsonl").read_text().splitlines()
-        assert [json.loads(line)["outcome"] for line in failures] == ["model failed"] * 2
+        lines = (tmp_path / "batches" / "batch" / "failures.jsonl").read_text().splitlines()
+        failures = [json.loads(line) for line in lines]
+        assert [failure["outcome"] for failure in failures] == ["model failed"] * 2
+        assert len({failure["run"] for failure in failures}) == 1, "the run is taken up where it stood"
 
         write_batch(tmp_path, server.base_url, image_id, 1)
         assert shell.lmac("batch", "batch.yaml", wall_seconds=110).code == 0
@@ -253,7 +257,7 @@ def test_a_batch_that_is_killed_again_and_again_has_the_same_results_and_no_job_
     shell = Shell(tmp_path)
     for wanted in (1, 3):
         running = shell.start("batch", "batch.yaml")
-        wait_for(lambda count=wanted: len(ended_so_far(tmp_path)) >= count)
+        wait_for(partial(has_ended, tmp_path, wanted))
         os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
     ended = shell.lmac("batch", "batch.yaml", wall_seconds=110)
@@ -266,6 +270,10 @@ def test_a_batch_that_is_killed_again_and_again_has_the_same_results_and_no_job_
     # What a killed run had been told, it was not told again: at most the calls under way were made twice.
     assert len(slow_server.requests) <= 6 + 2 * 3
     assert nothing_is_left(engine, tmp_path)
+
+
+def has_ended(folder: Path, count: int) -> bool:
+    return len(ended_so_far(folder)) >= count
 
 
 def ended_so_far(folder: Path) -> list[str]:

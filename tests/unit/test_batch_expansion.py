@@ -1,4 +1,4 @@
-"""A batch file becomes its jobs: in order, named, each value with its line; what is wrong is all said at once."""
+"""A batch file becomes its jobs: in order, named, each value with its line; faults are all said at once."""
 
 from __future__ import annotations
 

@@ -33,6 +33,8 @@ class JobPlan:
     place: str
     """File, line and entry of `jobs`."""
     text: str | None
+    text_name: str
+    """Of a task that is a text: the entry's own name."""
     file: Path | None
     config: YamlSource
     """Keys of a run config, each with its line."""
@@ -236,6 +238,7 @@ def _plan(
         name=name,
         place=place,
         text=entry.text,
+        text_name=entry.name or "",
         file=_beside(file.folder, entry.file),
         config=_with_paths(config.source(), file.folder),
         profile=profile.source(),

@@ -65,7 +65,7 @@ class Job:
             "profile": self.profile.model_dump(mode="json", exclude=_NOT_OF_PROFILE),
             "checks": [described(check) for check in self.plan.checks],
             "image": self.plan.image,
-            "prompts": _sha256(self.prompts.as_yaml().encode()),
+            "prompts": self.prompts.digest,
             "machine": self.machine.value,
             "acceptance": None if self.acceptance is None else _digests(self.acceptance),
             "acceptance_form": self.acceptance_form.value,

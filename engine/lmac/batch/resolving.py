@@ -20,6 +20,7 @@ from lmac.errors import ConfigError, LmacError
 from lmac.inputs import (
     TaskInput,
     cache_folder,
+    demand_pinned_image,
     given_task,
     load_checks,
     load_profile,
@@ -204,7 +205,7 @@ class _Resolver:
     def _task(self, plan: JobPlan) -> TaskInput | None:
         if plan.text is not None:
             with self._of(plan, "text"):
-                return given_task(Task(plan.text, plan.name))
+                return given_task(Task(plan.text, plan.text_name))
             return None
         path = plan.file or self._folder
         with self._of(plan, "file"):
@@ -284,7 +285,7 @@ class _Resolver:
 
         with self._at(plan, self._key_place(plan, "image")):
             if judged is not None:
-                demand_pinned(judged.image)
+                demand_pinned_image(judged.image)
         engine = None
         with self._at(plan, self._key_place(plan, "engine_url")):
             engine = self._once(("engine", url, runtime), connected)
@@ -294,16 +295,3 @@ class _Resolver:
         with self._at(plan, self._key_place(plan, "image")):
             return self._once(key, lambda: resolve_image(own_engine, reference, self._cache))
         return None
-
-
-def demand_pinned(image: str) -> None:
-    """A batch means the same images on every day.
-
-    Raises:
-        ConfigError: it is a name, which means another image once it was built anew.
-    """
-    if not image.startswith("sha256:"):
-        raise ConfigError(
-            f"image {image!r}: a name alone is refused in a batch, since it may mean another image tomorrow",
-            "give `image` by its id, sha256:...; `lmac images build NAME` prints it",
-        )
