@@ -117,13 +117,14 @@ class Executor:
         self._halt = halt
         self._tell = tell
         self._records = folder.results()
-        self._finished_runs = frozenset(record.run for record in self._records.values())
+        self._ended_runs = folder.ended_runs()
         self._due = deque(_Due(job) for job in batch.jobs if _is_due(self._records.get(job.digest), retry))
         self._count = len(self._due)
         self._ended_count = 0
         self._broken_off: dict[str, JobRecord] = {}
         self._failures_in_row = 0
         self._running = 0
+        self._told_end = False
         processors = os.cpu_count() or 1
         self._runs = batch.caps.runs or processors
         self._turns = threading.BoundedSemaphore(batch.caps.boxes or processors)
@@ -142,6 +143,7 @@ class Executor:
         with ModelServers(self._folder.folder / SERVERS_NAME) as servers:
             while self._running or (self._due and self._halt.reason is None):
                 self._begin(servers)
+                self._tell_end()
                 if time.monotonic() > deadline:
                     self._halt.set(Reason.WALL_SECONDS)
                 try:
@@ -157,6 +159,12 @@ class Executor:
         digests = {job.digest for job in self._batch.jobs}
         ours = {digest: record for digest, record in self._records.items() if digest in digests}
         return BatchResult(self._batch, self._folder.folder, ours, self._broken_off, self._halt.reason)
+
+    def _tell_end(self) -> None:
+        """Say once why no further job begins."""
+        if self._halt.reason is not None and not self._told_end:
+            self._told_end = True
+            self._tell("batch_stopping", reason=self._halt.reason.value, under_way=self._running)
 
     def _begin(self, servers: ModelServers) -> None:
         """Start runs, as many as may be."""
@@ -203,7 +211,7 @@ class Executor:
         """One run, in a thread of its own; whatever comes of it is handed over."""
         job = due.job
         anew = self._folder.new_run_folder(job)
-        folders = [path for path in self._folder.run_folders(job) if path.name not in self._finished_runs]
+        folders = [path for path in self._folder.run_folders(job) if path.name not in self._ended_runs]
         folder = folders[-1] if folders else anew
         try:
             self._halt.check()

@@ -134,6 +134,10 @@ class BatchFolder:
         """
         return {record.digest: record for record in self._records(RESULTS_NAME)}
 
+    def ended_runs(self) -> frozenset[str]:
+        """Runs that gave a result, by their folders' names, those that a later one took the place of too."""
+        return frozenset(record.run for record in self._records(RESULTS_NAME))
+
     def failures(self) -> tuple[JobRecord, ...]:
         """Tries that were broken off, oldest first."""
         return tuple(self._records(FAILURES_NAME))

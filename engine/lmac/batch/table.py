@@ -24,7 +24,7 @@ def render_result(result: BatchResult) -> str:
         f"{len(kept)} of {len(rows)} jobs came to their end, {_fine(kept)} of them fine",
         f"{sum(record.tokens for record in kept):,} tokens",
         *([f"cost {cost:.4g}"] if any(record.cost is not None for record in kept) else []),
-        f"exit code {int(result.exit_code)}",
+        f"exit code {int(result.exit_code)}; all of it in {result.folder}",
     )
     return "\n".join([render_rows(HEADINGS, rows), "", "; ".join(sums), *_errors(result), *_next(result)])
 

@@ -51,7 +51,7 @@ def run_batch(choice: BatchChoice, environment: Mapping[str, str]) -> int:
         change = folder.lock(batch.name, batch.jobs)
         executor = Executor(batch, folder, halt, tell, choice.retry)
         tell("batch_started", batch=batch.name, **_begun(change, len(batch.jobs), executor.left))
-        with _stopping(halt, tell):
+        with _stopping(halt):
             result = executor.run()
     _print(_result_json(result) if choice.as_json else "\n" + render_result(result))
     return result.exit_code
@@ -65,7 +65,7 @@ def _begun(change: Change | None, jobs: int, left: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _stopping(halt: Halt, tell: Callable[..., None]) -> Iterator[None]:
+def _stopping(halt: Halt) -> Iterator[None]:
     """The first interruption ends the batch in order; the second one at once."""
 
     def stop(_signal: int, _frame: object) -> None:
@@ -73,7 +73,6 @@ def _stopping(halt: Halt, tell: Callable[..., None]) -> Iterator[None]:
             # Boxes end with their streams; what is left of them is removed by the next start.
             os._exit(ExitCode.INTERRUPTED)
         halt.set(Reason.INTERRUPTED)
-        tell("batch_stopping", note="runs under way end with what they have; once more stops at once")
 
     before = {number: signal.getsignal(number) for number in _INTERRUPTING}
     for number, handler in before.items():
@@ -127,8 +126,12 @@ def _said(event: str, told: Mapping[str, Any]) -> str:
             return f"{told['job']}: broken off: {last}; {'again later' if told['again'] else 'given up'}"
         case "job_stopped":
             return f"{told['job']}: stopped; the same command goes on with it"
+        case "batch_stopping":
+            return (
+                f"no further job begins: {told['reason']}; {told['under_way']} under way end with what they have"
+            )
         case _:
-            return f"{event.replace('_', ' ')}: {told.get('note', '')}"
+            return event.replace("_", " ")
 
 
 def _print(text: str) -> None:
