@@ -21,7 +21,10 @@ from lmac.starting_folder import Start
 from lmac.transitions import MachineKind
 
 DIGEST_SHOWN = 10
-_NOT_OF_CONFIG = {"model", "prompts", "checks", "rules", "image", "engine_url", "runs_folder", "ready_boxes"}
+_NOT_OF_CONFIG = {
+    *("model", "prompts", "checks", "rules", "image"),
+    *("engine_url", "runs_folder", "ready_boxes", "response_cache"),
+}
 """What stands for contents that are counted themselves, and what changes nothing but place and speed."""
 _NOT_OF_PROFILE = {"prices", "call_seconds"}
 
@@ -46,6 +49,8 @@ class Job:
     acceptance_form: AcceptanceForm = AcceptanceForm.API
     start: Start | None = None
     program: Program | None = None
+    cache: Path | None = None
+    """Keeps what the files depend on."""
 
     @property
     def id(self) -> str:
@@ -98,6 +103,7 @@ class Job:
             machine=self.machine,
             start=self.start,
             program=self.program,
+            cache=self.cache,
             shared=shared,
         )
 

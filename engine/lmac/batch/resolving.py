@@ -34,10 +34,12 @@ from lmac.inputs import (
     resolve_weights,
 )
 from lmac.models.profile import ModelProfile
+from lmac.ordering import demand_no_key, without_key
 from lmac.processor.openai_processor import checked_key
 from lmac.program import Task
 from lmac.program_file import load_program
 from lmac.prompts import Prompts
+from lmac.redaction import Redaction
 from lmac.starting_folder import load_start
 from lmac.transitions import MachineKind
 from lmac.yaml_source import Misfit, check, parse_yaml
@@ -147,6 +149,12 @@ class _Resolver:
         prompts = self._prompts(plan, config)
         if given is None or profile is None or judged is None or image_id is None or prompts is None:
             return None
+        redaction = Redaction([api_key])
+        with self._at(plan, plan.place):
+            # Writing the prompts takes longer than all the rest of a job.
+            texts = self._once(("texts", prompts.digest), prompts.as_yaml)
+            demand_no_key(given.task.text, texts, suite, redaction)
+            start = start and without_key(start, redaction)
         job = Job(
             name=plan.name,
             repeat=plan.repeat,
@@ -163,6 +171,7 @@ class _Resolver:
             acceptance_form=form,
             start=start,
             program=program,
+            cache=self._cache,
         )
         with self._at(plan, plan.config.place(("budget", "money"))):
             job.order(Path(job.id))

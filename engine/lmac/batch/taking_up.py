@@ -8,6 +8,7 @@ from pathlib import Path
 from lmac.errors import ConfigError, Divergence
 from lmac.journal import Journal, Listener
 from lmac.report.result import RESULT_NAME, RunResult, read_result
+from lmac.resuming import demand_same_lock
 from lmac.run import RunOrder, cancelling_once, carry_through, execute
 
 
@@ -26,7 +27,7 @@ def carry_out(order: RunOrder, anew: Path, listener: Listener) -> RunResult:
     try:
         return _gone_on(order, listener)
     except (ConfigError, Divergence):
-        # Another version of LMAC began it, its end is lost, or it never began.
+        # Something that it stands on is another one now, its end is lost, or it never began.
         return execute(replace(order, folder=anew), listener)
 
 
@@ -37,4 +38,5 @@ def _gone_on(order: RunOrder, listener: Listener) -> RunResult:
             raise ConfigError(f"{order.folder}: the run had not begun")
         if recording[-1].kind == "run_closed" and (order.folder / RESULT_NAME).exists():
             return read_result(order.folder)
+        demand_same_lock(order, journal, ())
         return carry_through(order, journal)

@@ -127,9 +127,8 @@ def _said(event: str, told: Mapping[str, Any]) -> str:
         case "job_stopped":
             return f"{told['job']}: stopped; the same command goes on with it"
         case "batch_stopping":
-            return (
-                f"no further job begins: {told['reason']}; {told['under_way']} under way end with what they have"
-            )
+            rest = f"{told['under_way']} under way end with what they have"
+            return f"no further job begins: {told['reason']}; {rest}"
         case _:
             return event.replace("_", " ")
 
