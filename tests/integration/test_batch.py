@@ -310,6 +310,9 @@ def test_ctrl_c_ends_runs_with_what_they_have_and_the_same_command_goes_on(
         going = True
         assert shell.lmac("batch", "batch.yaml", wall_seconds=110).code == 0
     assert sorted(record["job"] for record in results(tmp_path)) == sorted(job_ids(tmp_path))
+    stopped = next(record for record in results(tmp_path) if record["job"].startswith("job-1"))
+    assert stopped["run"] == stopped["job"], "it goes on in its own folder"
+    assert stopped["calls"] > 1, "with the calls that were answered before"
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, image_id: str) -> None:
