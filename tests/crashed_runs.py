@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 
 from lmac import run as run_module
-from lmac.assembly import RunSandbox
+from lmac.assembly import RunSandbox, Shared
 from lmac.config import RunConfig
 from lmac.errors import ModelError
 from lmac.file_store import FileStore
@@ -190,6 +190,7 @@ def _memory_sandbox(
     suites: Any = (),
     files: Mapping[str, bytes] | None = None,
     cache: Path | None = None,
+    shared: Shared | None = None,
 ) -> RunSandbox:
     keeper = MemoryKeeper()
     for path, content in (files or {}).items():

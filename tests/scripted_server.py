@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,7 +41,14 @@ class Hangs:
     """No answer until the server closes."""
 
 
-Scripted = Says | Calls | Hangs
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """429."""
+
+    retry_after: str | None = None
+
+
+Scripted = Says | Calls | Hangs | Busy
 Script = Iterable[Scripted] | Callable[[Body], Scripted]
 
 
@@ -156,14 +163,19 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(400, _error(reply, body))
             case Hangs():
                 owner.stopping.wait()
+            case Busy(retry_after):
+                told = {"Retry-After": retry_after} if retry_after is not None else {}
+                self._answer(429, {"error": {"message": "too many requests"}}, told)
             case Says() | Calls():
                 self._answer(200, _completion(reply, body))
 
-    def _answer(self, status: int, body: Body) -> None:
+    def _answer(self, status: int, body: Body, headers: Mapping[str, str] | None = None) -> None:
         encoded = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(encoded)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(encoded)
 

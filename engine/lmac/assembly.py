@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -20,10 +20,11 @@ from lmac.models.profile import ModelProfile
 from lmac.models.server import EmbeddedServer
 from lmac.processor import ServerProcessor
 from lmac.processor.actions import ActionProtocol, ProtocolName
+from lmac.processor.failures import RetryPolicy
 from lmac.processor.fenced import FencedProtocol
 from lmac.processor.json_protocol import JsonProtocol
 from lmac.processor.native import NativeProtocol
-from lmac.processor.openai_processor import OpenAIProcessor
+from lmac.processor.openai_processor import DEFAULT_RETRIES, OnRetry, OpenAIProcessor
 from lmac.processor.reply_cache import CachingProcessor, ReplyCache
 from lmac.program import ProgramForm, Task
 from lmac.recording.calls import error_fields
@@ -48,6 +49,30 @@ from lmac_sandbox import (
 )
 
 SERVER_LOG_NAME = "model-server.log"
+
+PACED_RETRIES = RetryPolicy(busy=0)
+"""Where somebody else waits for a busy server."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedServer:
+    """A model's server that is up, whoever started it."""
+
+    base_url: str
+    api_key: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What runs of one process share; a run is the same run without it."""
+
+    turns: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Held while a container starts and while a job runs in it."""
+    server: SharedServer | None = None
+    """Of the profile's embedded model; None: the run starts its own."""
+    paced: Callable[[ServerProcessor, OnRetry], ServerProcessor] | None = None
+    """Makes the run's processor one that waits for its turn, and while the server is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +103,7 @@ def start_sandbox(
     suites: tuple[StandingSuite, ...] = (),
     files: Mapping[str, bytes] | None = None,
     cache: Path | None = None,
+    shared: Shared | None = None,
 ) -> RunSandbox:
     """Start volume, keeper and boxes; what dead runs of this machine left is removed first.
 
@@ -89,7 +115,10 @@ def start_sandbox(
         SandboxError: no engine answers, it lacks what the policy needs, a container does not come up, or the
             store does not take the files.
     """
-    engine = stack.enter_context(Engine.connect(config.engine_url, runtime=config.isolation.runtime))
+    turns = shared.turns if shared else nullcontext()
+    engine = stack.enter_context(
+        Engine.connect(config.engine_url, runtime=config.isolation.runtime, turns=turns)
+    )
     try:
         reap(engine)
     except EngineFailure as error:
@@ -202,8 +231,9 @@ def start_processor(
     folder: Path,
     journal: Journal,
     stack: ExitStack,
-) -> OpenAIProcessor:
-    """Connect to the profile's server, or start the embedded one.
+    shared: Shared | None = None,
+) -> ServerProcessor:
+    """Connect to the profile's server, or to the embedded one, which is started if nobody did.
 
     Args:
         weights: Of an embedded model.
@@ -216,29 +246,40 @@ def start_processor(
     def retried(error: ModelError, wait_seconds: float) -> None:
         journal.append("retry", **error_fields(error), wait_seconds=wait_seconds)
 
+    shared = shared or Shared()
+    retries = DEFAULT_RETRIES if shared.paced is None else PACED_RETRIES
     if profile.server is not None:
-        return stack.enter_context(
-            OpenAIProcessor(
-                base_url=profile.server.base_url,
-                api_key=api_key,
-                model=profile.server.model,
-                call_seconds=profile.call_seconds,
-                reply_limit_parameter=profile.server.reply_limit_parameter,
-                on_retry=retried,
-            )
+        processor = OpenAIProcessor(
+            base_url=profile.server.base_url,
+            api_key=api_key,
+            model=profile.server.model,
+            call_seconds=profile.call_seconds,
+            retries=retries,
+            reply_limit_parameter=profile.server.reply_limit_parameter,
+            on_retry=retried,
         )
-    server = embedded_server(profile, weights, folder)
-    journal.append("server_starting", model=profile.name)
-    stack.enter_context(server)
-    return stack.enter_context(
-        OpenAIProcessor(
+    else:
+        server = shared.server or _started_server(profile, weights, folder, journal, stack)
+        processor = OpenAIProcessor(
             base_url=server.base_url,
             api_key=server.api_key,
             model=server.model,
             call_seconds=profile.call_seconds,
+            retries=retries,
             on_retry=retried,
         )
-    )
+    stack.enter_context(processor)
+    return processor if shared.paced is None else shared.paced(processor, retried)
+
+
+def _started_server(
+    profile: ModelProfile, weights: Path | None, folder: Path, journal: Journal, stack: ExitStack
+) -> SharedServer:
+    """The run's own, for as long as the stack holds."""
+    server = embedded_server(profile, weights, folder)
+    journal.append("server_starting", model=profile.name)
+    stack.enter_context(server)
+    return SharedServer(server.base_url, server.api_key, server.model)
 
 
 def with_response_cache(

@@ -439,6 +439,54 @@ def clean(engine_url: str | None, hosts: tuple[str, ...], as_json: bool) -> int:
     return clean_engine(engine_url, hosts, as_json)
 
 
+@cli.command("batch")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--retry", is_flag=True, help="Carry out once more what came to a bad end.")
+@click.option("--dry-run", is_flag=True, help="Check all, print the jobs and what they take at most.")
+@click.option(
+    "--batches-folder",
+    type=click.Path(path_type=Path),
+    default="batches",
+    show_default=True,
+    help="Where batches are kept.",
+)
+@json_option
+def batch(file: Path, retry: bool, dry_run: bool, batches_folder: Path, as_json: bool) -> int:
+    """Carry out the jobs of FILE (YAML) side by side: tasks, times a matrix, times seeds.
+
+    All of it is checked before anything starts. The same command again goes on where it stopped, after
+    Ctrl-C, a kill or a power cut: finished jobs are not repeated, failed ones only with --retry, those that
+    a model's server or the engine broke off by themselves. Results lie in batches/NAME/results.jsonl, the
+    runs beside it. Ctrl-C ends runs under way with what they have, a second one at once.
+
+    The exit code is that of the worst job, 70 before 5, 4, 3 and 1; 3 when the batch's budget is spent;
+    130 after Ctrl-C.
+
+    \b
+    Examples:
+      lmac batch configs/batches/turns-and-seeds.yaml --dry-run
+      lmac batch overnight.yaml
+      lmac batch overnight.yaml --retry
+    """
+    from lmac.commands.batch import BatchChoice, run_batch
+
+    return run_batch(BatchChoice(file, batches_folder, retry, dry_run, as_json), os.environ)
+
+
+@cli.command("schema")
+@click.argument("name", type=click.Choice(["batch", "config", "profile"]), default="batch")
+def schema(name: str) -> int:
+    """Print the JSON Schema of a batch file, a run config or a model profile, for editors.
+
+    \b
+    Example:
+      lmac schema batch > batch.schema.json
+    """
+    from lmac.commands.schema import print_schema
+
+    return print_schema(name)
+
+
 @cli.group()
 def sandbox() -> None:
     """What generated code is confined by."""

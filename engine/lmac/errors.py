@@ -6,6 +6,7 @@ LmacError
 │   ├── ModelUnreachable    nothing answers at the address
 │   ├── ModelUnauthorized   the server refuses the key (401, 403)
 │   ├── ModelBusy           the server asks to wait (429)
+│   │   └── CreditSpent     the account has nothing left: waiting does not help
 │   ├── ModelFault          the server failed (5xx), or refused the request for another reason (4xx)
 │   │   └── FormRefused     it takes no tools, or no schema for its reply; the control unit steps down
 │   ├── ModelGarbled        the answer is no chat completion: HTML, half a JSON, no choices
@@ -89,6 +90,10 @@ class ModelBusy(ModelError):
     def __init__(self, message: str, next_step: str = "", retry_after_seconds: float | None = None) -> None:
         super().__init__(message, next_step)
         self.retry_after_seconds = retry_after_seconds
+
+
+class CreditSpent(ModelBusy):
+    """The account has nothing left; waiting does not help."""
 
 
 class ModelFault(ModelError):

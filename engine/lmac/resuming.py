@@ -68,7 +68,7 @@ def resume(
         if recording[-1].kind == "run_closed" and (folder / RESULT_NAME).exists():
             return Resumed(read_result(folder), was_finished=True)
         order = _recorded_order(folder, journal, environment, allowed_drift)
-        _demand_same_lock(order, journal, allowed_drift)
+        demand_same_lock(order, journal, allowed_drift)
         return Resumed(carry_through(order, journal), was_finished=False)
 
 
@@ -125,7 +125,7 @@ def _demand_same(
             )
 
 
-def _demand_same_lock(order: RunOrder, journal: Journal, allowed_drift: Collection[str]) -> None:
+def demand_same_lock(order: RunOrder, journal: Journal, allowed_drift: Collection[str]) -> None:
     """Look at all that the run stands on, if it had come so far as to tell.
 
     Raises:

@@ -14,6 +14,7 @@ from lmac import __version__
 from lmac.assembly import (
     SERVER_LOG_NAME,
     RunSandbox,
+    Shared,
     action_protocol,
     program_form,
     standing_suites,
@@ -88,6 +89,8 @@ class RunOrder:
     """The user's own, in place of the model's; `program_file.load_program` reads one."""
     cache: Path | None = None
     """Keeps what the files depend on; needed where the config lets them depend on something."""
+    shared: Shared | None = None
+    """With other runs of this process; None: nothing."""
 
     def __post_init__(self) -> None:
         if self.config.budget.names_money and self.profile.prices is None:
@@ -259,12 +262,13 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             suites,
             _starting_files(order, journal),
             order.cache,
+            order.shared,
         )
         recorded = RecordedLock(gather_lock(order, sandbox.sandbox.engine), journal, order.folder)
 
         def start() -> ServerProcessor:
             connected = start_processor(
-                order.profile, order.api_key, order.weights, order.folder, journal, stack
+                order.profile, order.api_key, order.weights, order.folder, journal, stack, order.shared
             )
             witnessed = WitnessedProcessor(connected, recorded.lock.model.served, recorded.add_server)
             return with_response_cache(witnessed, order.config, order.profile, order.weights, journal)

@@ -83,11 +83,41 @@ def validated(model: type[M], source: YamlSource, example: str = "configs/defaul
     Raises:
         ConfigError: it does not fit; all faults are named, the first ones first.
     """
+    checked = check(model, source)
+    if isinstance(checked, Misfit):
+        raise ConfigError(
+            "\n".join(fault.text for fault in checked.faults), f"correct the value, or see {example}"
+        )
+    return checked
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What does not fit, and where."""
+
+    at: Place
+    text: str
+    """With file, line, key and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """All that does not fit, in the order in which it was found."""
+
+    faults: tuple[Fault, ...]
+
+
+def check(model: type[M], source: YamlSource) -> M | Misfit:
+    """The document as a model, or why it is none."""
     try:
         return model.model_validate(source.content)
     except ValidationError as error:
-        faults = [_fault(source, fault, model) for fault in error.errors(include_url=False)]
-        raise ConfigError("\n".join(faults), f"correct the value, or see {example}") from error
+        return Misfit(
+            tuple(
+                Fault(tuple(fault["loc"]), _fault(source, fault, model))
+                for fault in error.errors(include_url=False)
+            )
+        )
 
 
 def override(source: YamlSource, assignment: str) -> YamlSource:

@@ -22,7 +22,7 @@ from lmac_sandbox.overlay import Overlay, overlay_frame
 from lmac_sandbox.policy import RUNNER_COMMAND, TOOLS_RUNNER_COMMAND, Reuse, box_options
 
 if TYPE_CHECKING:
-    from lmac_sandbox.engine import Engine
+    from lmac_sandbox.engine import Engine, Turns
     from lmac_sandbox.inside.users import BoxUsers
     from lmac_sandbox.owner import Owner
     from lmac_sandbox.volume import Volume
@@ -55,10 +55,9 @@ class Box:
     After an `EngineFailure` or a `WireError` the box is closed; whatever a job does is a result.
     """
 
-    def __init__(
-        self, program: Program, limits: Limits, users: BoxUsers, reuse: Reuse = Reuse.SINGLE_USE
-    ) -> None:
+    def __init__(self, program: Program, limits: Limits, users: BoxUsers, reuse: Reuse, turns: Turns) -> None:
         self._program = program
+        self._turns = turns
         self._limits = limits
         self._users = users
         self._reuse = reuse
@@ -87,7 +86,8 @@ class Box:
         command = RUNNER_COMMAND if sessions else TOOLS_RUNNER_COMMAND
         users = next_users(owner)
         options = box_options(limits, image_id, volume.name, owner.labels("box"), users, command)
-        return cls(launch(engine, options, "runner", PROTOCOL, START_SECONDS), limits, users, reuse)
+        program = launch(engine, options, "runner", PROTOCOL, START_SECONDS)
+        return cls(program, limits, users, reuse, engine.turns)
 
     @property
     def container_id(self) -> str:
@@ -172,7 +172,7 @@ class Box:
             "stdin": base64.b64encode(job.stdin).decode("ascii"),
             **order_of(job, self._limits),
         }
-        with self._closed_on_failure():
+        with self._turns, self._closed_on_failure():
             answer = self._ask(frame, wall_seconds(job, self._limits) + _GRACE_SECONDS)
             return result_of(answer, self._limits, self._users)
 

@@ -6,7 +6,7 @@ import math
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -17,6 +17,11 @@ from lmac_sandbox.wire import Stream
 
 if TYPE_CHECKING:
     import docker
+
+Turns = AbstractContextManager[object]
+"""Entered again and again, by several threads at a time."""
+AT_ONCE: Turns = nullcontext()
+"""Nobody waits."""
 
 _INSTALL = "start a Docker engine, or name one that runs"
 _LIMITS: Mapping[str, str] = {
@@ -65,11 +70,16 @@ class Engine:
         base_url: None for the engine that DOCKER_HOST names, or else the local one's usual socket.
         call_seconds: Longest silence of the engine within one call.
         runtime: OCI runtime of boxes and keepers; None for the engine's default.
+        turns: Held while a container starts and while a job runs in it; a semaphore that sandboxes share caps
+            how many do so at once. Nobody holds two.
     """
 
-    def __init__(self, base_url: str | None, call_seconds: float, runtime: str | None = None) -> None:
+    def __init__(
+        self, base_url: str | None, call_seconds: float, runtime: str | None = None, turns: Turns = AT_ONCE
+    ) -> None:
         self._base_url = base_url
         self.runtime = runtime
+        self.turns = turns
         self._call_seconds = math.ceil(call_seconds)
         self._local = threading.local()
         self._clients: dict[threading.Thread, docker.DockerClient] = {}
@@ -77,14 +87,18 @@ class Engine:
 
     @classmethod
     def connect(
-        cls, base_url: str | None = None, call_seconds: float = 60.0, runtime: str | None = None
+        cls,
+        base_url: str | None = None,
+        call_seconds: float = 60.0,
+        runtime: str | None = None,
+        turns: Turns = AT_ONCE,
     ) -> Engine:
         """Reach an engine. Whether it has that runtime, `require_isolation` finds out.
 
         Raises:
             EngineUnavailable: none answers.
         """
-        engine = cls(base_url, call_seconds, runtime)
+        engine = cls(base_url, call_seconds, runtime, turns)
         with translated("reach the Docker engine", unreachable=True):
             engine.client.ping()
         return engine

@@ -42,6 +42,11 @@ def launch(engine: Engine, options: Options, program: str, protocol: int, hello_
     Raises:
         SandboxError: it did not come up.
     """
+    with engine.turns:
+        return _launched(engine, options, program, protocol, hello_seconds)
+
+
+def _launched(engine: Engine, options: Options, program: str, protocol: int, hello_seconds: float) -> Program:
     # A name of our own: an interrupted call may have made a container whose id nobody was told.
     name = f"lmac-{program}-{secrets.token_hex(8)}"
     channel: Channel | None = None

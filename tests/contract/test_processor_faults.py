@@ -19,6 +19,7 @@ from contract.fault_server import FaultServer
 from lmac.errors import (
     ConfigError,
     ContextOverflow,
+    CreditSpent,
     ModelBusy,
     ModelError,
     ModelFault,
@@ -141,7 +142,7 @@ def test_a_reply_that_stops_otherwise_says_so(
         ("forbidden", ModelUnauthorized, 1),
         ("busy", ModelBusy, 5),
         ("busy_for_an_hour", ModelBusy, 1),
-        ("no_credit", ModelBusy, 1),
+        ("no_credit", CreditSpent, 1),
         ("fault", ModelFault, 4),
         ("fault_html", ModelFault, 4),
         ("no_such_model", ModelFault, 1),

@@ -241,7 +241,7 @@ def test_help_takes_less_than_half_a_second() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "show", "setup", "doctor", "clean", "sandbox policy"]
+    ["run", "batch", "schema", "show", "setup", "doctor", "clean", "sandbox policy"]
     + [f"images {name}" for name in ("build", "list", "load", "lock", "prune", "save", "verify")],
 )
 def test_every_command_explains_itself_with_an_example(shell: Shell, command: str) -> None:

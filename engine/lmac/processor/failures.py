@@ -12,6 +12,7 @@ from typing import assert_never
 
 from lmac.errors import (
     ContextOverflow,
+    CreditSpent,
     FormRefused,
     ModelBusy,
     ModelError,
@@ -138,7 +139,7 @@ def refusal(status: int, words: str, code: str, headers: Mapping[str, str]) -> F
             return overflow(said, f"{code} {words}")
         case 429 if "insufficient_quota" in code:
             step = "the account has no credit left: waiting does not help"
-            return Failure(ModelBusy(said, step, wait_seconds), Trouble.FINAL)
+            return Failure(CreditSpent(said, step, wait_seconds), Trouble.FINAL)
         case 429:
             step = "wait and run again, or use a profile of another server"
             return Failure(ModelBusy(said, step, wait_seconds), Trouble.BUSY, wait_seconds)

@@ -1,0 +1,57 @@
+"""The end of a whole batch, told to all of its runs at once."""
+
+from __future__ import annotations
+
+import threading
+from enum import StrEnum
+
+from lmac.errors import RunCancelled
+from lmac.journal import Event
+
+
+class Reason(StrEnum):
+    """Why no further job begins, and runs under way end with what they have."""
+
+    INTERRUPTED = "interrupted"
+    TOKENS = "the batch's budget of tokens is spent"
+    MONEY = "the batch's budget of money is spent"
+    WALL_SECONDS = "the batch's wall_seconds are over"
+    FAILURES = "job after job failed for want of a model's server or an engine"
+    DISK = "the disk is full"
+
+
+class Halt:
+    """Set once, for the first reason that there is."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._reason: Reason | None = None
+
+    @property
+    def reason(self) -> Reason | None:
+        """None: the batch goes on."""
+        return self._reason
+
+    def set(self, reason: Reason) -> None:
+        """End the batch. Safe within a signal handler."""
+        if self._reason is None:
+            self._reason = reason
+        self._over.set()
+
+    def check(self, _event: Event | None = None) -> None:
+        """A listener of a run's events.
+
+        Raises:
+            RunCancelled: the batch is over.
+        """
+        if self._over.is_set():
+            raise RunCancelled
+
+    def wait(self, seconds: float) -> None:
+        """Wait, unless the batch ends before.
+
+        Raises:
+            RunCancelled: it did.
+        """
+        self._over.wait(seconds)
+        self.check()

@@ -1,0 +1,266 @@
+"""What a batch keeps on the disk: its jobs, what came of each, and the folders of their runs.
+
+`batch.lock` holds the expanded jobs; `results.jsonl` one line for each job that came to its end;
+`failures.jsonl` one for each try that a server, an engine or LMAC itself broke off; `runs/` all runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lmac import __version__
+from lmac.batch.job import Job
+from lmac.batch.purse import Sum
+from lmac.disk import full_disk, full_disk_named
+from lmac.errors import ConfigError
+from lmac.journal import read_journal
+from lmac.messages import Usage
+from lmac.models.profile import Prices
+
+LOCK_NAME = "batch.lock"
+RESULTS_NAME = "results.jsonl"
+FAILURES_NAME = "failures.jsonl"
+RUNS_NAME = "runs"
+_TRY = re.compile(r"\.[1-9][0-9]*")
+
+
+class JobRecord(BaseModel):
+    """What came of one run of a job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str
+    """The job's."""
+    job: str
+    """Its id: name and the digest's beginning."""
+    run: str
+    """Name of the run's folder."""
+    outcome: str
+    """As `Outcome` names it."""
+    exit_code: int
+    """As `lmac run` would have ended."""
+    checks_passed: bool | None = None
+    """None: the delivered files were not judged."""
+    acceptance_passed: int | None = None
+    """Tests. None: no suite was judged."""
+    acceptance_total: int | None = None
+    accepted: bool | None = None
+    files: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    cached_tokens: int = 0
+    assumed_tokens: int = 0
+    """Prompts of calls that failed, as they were estimated."""
+    calls: int = 0
+    cost: float | None = None
+    """None: the profile names no prices."""
+    seconds: float = 0.0
+    error: str = ""
+    next_step: str = ""
+    lmac: str = __version__
+    at: str
+    """UTC, ISO 8601."""
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.reply_tokens
+
+    @property
+    def spent(self) -> Sum:
+        """By the run so far, its earlier tries included."""
+        return Sum(self.tokens + self.assumed_tokens, self.cost or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How the jobs differ from those of the last start."""
+
+    new: int
+    gone: int
+    same: int
+
+
+class BatchFolder:
+    """One batch's folder; whoever carries the batch out holds it alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = folder / RUNS_NAME
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else carries out this batch within the block; the lock goes with the process.
+
+        Raises:
+            ConfigError: somebody does, or the folder cannot be made.
+            HostDiskFull: there is no room for it.
+        """
+        with full_disk_named(self.folder.parent):
+            try:
+                self.runs.mkdir(parents=True, exist_ok=True)
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                file = os.open(self.folder / RESULTS_NAME, flags, 0o644)
+            except OSError as error:
+                if full_disk(error):
+                    raise
+                raise ConfigError(
+                    f"{self.folder}: {error.strerror}", "name another --batches-folder"
+                ) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"{self.folder}: another process carries out this batch", "wait for its end, or stop it"
+            ) from error
+        finally:
+            os.close(file)
+
+    def results(self) -> dict[str, JobRecord]:
+        """The last result of each job that came to its end, by the job's digest.
+
+        Raises:
+            ConfigError: a whole line is no result.
+        """
+        return {record.digest: record for record in self._records(RESULTS_NAME)}
+
+    def ended_runs(self) -> frozenset[str]:
+        """Runs that gave a result, by their folders' names, those that a later one took the place of too."""
+        return frozenset(record.run for record in self._records(RESULTS_NAME))
+
+    def failures(self) -> tuple[JobRecord, ...]:
+        """Tries that were broken off, oldest first."""
+        return tuple(self._records(FAILURES_NAME))
+
+    def add_result(self, record: JobRecord) -> None:
+        """Put one line on the disk.
+
+        Raises:
+            HostDiskFull: there is no room; the line is not there.
+        """
+        self._append(RESULTS_NAME, record)
+
+    def add_failure(self, record: JobRecord) -> None:
+        """As `add_result`, of a try that was broken off."""
+        self._append(FAILURES_NAME, record)
+
+    def lock(self, name: str, jobs: tuple[Job, ...]) -> Change | None:
+        """Write down the jobs, and tell what changed; None at the first start.
+
+        Raises:
+            ConfigError: what stands there is no lock of a batch.
+            HostDiskFull: there is no room for it.
+        """
+        path = self.folder / LOCK_NAME
+        before = self._locked_digests(path)
+        entries = [{"id": job.id, "digest": job.digest, "made_of": job.described()} for job in jobs]
+        content = json.dumps({"version": 1, "batch": name, "jobs": entries}, indent=1, ensure_ascii=False)
+        partial = path.with_suffix(".partial")
+        with (
+            full_disk_named(self.folder),
+            partial.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(partial, path)
+        if before is None:
+            return None
+        now = {job.digest for job in jobs}
+        return Change(new=len(now - before), gone=len(before - now), same=len(now & before))
+
+    def run_folders(self, job: Job) -> list[Path]:
+        """Those of a job, in the order in which they were begun."""
+        found = [
+            path
+            for path in self.runs.glob(f"{job.id}*")
+            if path.name == job.id or _TRY.fullmatch(path.name.removeprefix(job.id))
+        ]
+        return sorted(found, key=lambda path: _number(path, job))
+
+    def new_run_folder(self, job: Job) -> Path:
+        """A folder that is not there yet: the job's id, with a number from its second run on."""
+        folders = self.run_folders(job)
+        return self.runs / (f"{job.id}.{_number(folders[-1], job) + 1}" if folders else job.id)
+
+    def spent(self) -> Sum:
+        """By all runs so far; of those without a result as far as their journals tell."""
+        ended = {record.run: record.spent for record in self._records(RESULTS_NAME)}
+        total = sum(ended.values(), Sum())
+        for folder in self.runs.iterdir():
+            if folder.name not in ended and folder.is_dir():
+                total += _journalled(folder)
+        return total
+
+    def _records(self, name: str) -> Iterator[JobRecord]:
+        path = self.folder / name
+        try:
+            lines = path.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}", "name another --batches-folder") from error
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield JobRecord.model_validate_json(line)
+            except ValidationError as error:
+                said = f"{path}, line {number}: this is no result of a batch"
+                raise ConfigError(said, "remove the line; its job is repeated then") from error
+
+    def _append(self, name: str, record: JobRecord) -> None:
+        path = self.folder / name
+        line = record.model_dump_json().encode() + b"\n"
+        with (
+            full_disk_named(self.folder),
+            os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file,
+        ):
+            # What a power cut left of a line goes.
+            size_bytes = file.read().rfind(b"\n") + 1
+            file.truncate(size_bytes)
+            file.seek(size_bytes)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _locked_digests(self, path: Path) -> set[str] | None:
+        try:
+            told = json.loads(path.read_text("utf-8"))
+            return {entry["digest"] for entry in told["jobs"]}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path}: this is no lock of a batch: {error}", "remove it") from error
+
+
+def _number(path: Path, job: Job) -> int:
+    return int(path.name.removeprefix(job.id).lstrip(".") or 1)
+
+
+def _journalled(folder: Path) -> Sum:
+    """What the replies of a run have cost that was broken off."""
+    usage, prices = Usage(), None
+    try:
+        for event in read_journal(folder):
+            if event.kind == "run_opened":
+                prices = _prices(event.data)
+            elif event.kind == "reply":
+                usage += Usage(**event.data["usage"])
+    except (ConfigError, KeyError, TypeError, ValueError):
+        # A folder without a journal has cost nothing; one that was changed tells what stands before that.
+        pass
+    return Sum(usage.total_tokens, prices.cost(usage) if prices else 0.0)
+
+
+def _prices(opening: Mapping[str, Any]) -> Prices | None:
+    told = opening["profile"].get("prices")
+    return None if told is None else Prices.model_validate(told)

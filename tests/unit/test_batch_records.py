@@ -1,0 +1,218 @@
+"""What a batch keeps: whole lines only, one holder at a time, what was spent, and how the jobs changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmac.batch.executor import BatchResult
+from lmac.batch.halt import Reason
+from lmac.batch.job import Job
+from lmac.batch.purse import Sum
+from lmac.batch.records import FAILURES_NAME, RESULTS_NAME, BatchFolder, JobRecord
+from lmac.batch.schema import SCHEMAS
+from lmac.batch.table import render_result
+from lmac.checks import CheckPlan
+from lmac.config import RunConfig
+from lmac.errors import ConfigError, ExitCode
+from lmac.inputs import load_profile
+from lmac.journal import Journal
+from lmac.program import Task
+from lmac.prompts import shipped_prompts
+from lmac.transitions import MachineKind
+
+IMAGE = "sha256:" + "0" * 64
+
+
+def job(name: str = "one", text: str = "Do this.", repeat: int = 1, **config: object) -> Job:
+    return Job(
+        name=name,
+        repeat=repeat,
+        task=Task(text, name),
+        config=RunConfig.model_validate(config),
+        profile=load_profile("local-server"),
+        plan=CheckPlan(IMAGE, ()),
+        image_id=IMAGE,
+        prompts=shipped_prompts(),
+        machine=MachineKind.CONTROL_UNIT,
+    )
+
+
+def record(of: Job, run: str = "", **fields: object) -> JobRecord:
+    told = {"outcome": "completed", "exit_code": 0, "at": "2026-01-01T00:00:00+00:00", **fields}
+    return JobRecord.model_validate({"digest": of.digest, "job": of.id, "run": run or of.id, **told})
+
+
+# Identity
+
+
+def test_a_job_is_known_by_what_its_result_depends_on() -> None:
+    assert job().digest == job(name="other").digest, "a name is none of it"
+    assert job().digest == job(engine_url="unix:///x", ready_boxes=3).digest, (
+        "nor is where and how fast it runs"
+    )
+    others = [job(text="Do that."), job(repeat=2), job(seed=3), job(machine={"turns": 9})]
+
+    assert len({one.digest for one in (job(), *others)}) == 5
+    assert job().id == f"one-{job().digest[:10]}"
+
+
+# Results
+
+
+def test_the_last_result_of_a_job_counts_and_half_a_line_is_as_if_never_written(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path / "b")
+    with folder.held():
+        folder.add_result(record(job(), exit_code=1))
+        with (folder.folder / RESULTS_NAME).open("ab") as file:
+            file.write(b'{"digest": "half a li')
+        folder.add_result(record(job(), run="one.2"))
+
+        assert folder.results() == {job().digest: record(job(), run="one.2")}
+        assert len((folder.folder / RESULTS_NAME).read_text().splitlines()) == 2
+
+
+def test_a_whole_line_that_is_no_result_is_named(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path / "b")
+    with folder.held():
+        (folder.folder / RESULTS_NAME).write_text('{"a": 1}\n')
+
+        with pytest.raises(ConfigError, match="line 1: this is no result"):
+            folder.results()
+
+
+def test_two_processes_do_not_carry_out_one_batch(tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    program = (
+        "import sys; from pathlib import Path; from lmac.batch.records import BatchFolder\n"
+        "with BatchFolder(Path(sys.argv[1])).held(): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match="another process"), BatchFolder(folder).held():
+            pass
+        other.kill()
+    with BatchFolder(folder).held():
+        pass
+
+
+def test_what_changed_between_two_starts_is_told(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path / "b")
+    one, two, three = job(), job(text="Do that."), job(text="Do more.")
+    with folder.held():
+        assert folder.lock("b", (one, two)) is None
+        change = folder.lock("b", (two, three))
+
+    assert change is not None
+    assert (change.new, change.gone, change.same) == (1, 1, 1)
+
+
+def test_each_run_of_a_job_has_a_folder_of_its_own_and_no_other_job_has_it(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path / "b")
+    with folder.held():
+        for name in (job().id, f"{job().id}.2", f"{job().id}.10", f"{job().id}-else"):
+            (folder.runs / name).mkdir()
+
+        assert [path.name.removeprefix(job().id) for path in folder.run_folders(job())] == ["", ".2", ".10"]
+        assert folder.new_run_folder(job()).name == f"{job().id}.11"
+
+
+def test_what_was_spent_is_known_of_runs_with_and_without_a_result(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path / "b")
+    profile = {"prices": {"prompt": 1_000_000.0, "reply": 2_000_000.0}}
+    with folder.held():
+        folder.add_result(record(job(), prompt_tokens=10, reply_tokens=5, assumed_tokens=2, cost=1.5))
+        folder.add_failure(record(job(text="x"), run="killed", prompt_tokens=99))
+        (folder.runs / "killed").mkdir()
+        with Journal(folder.runs / "killed") as journal:
+            journal.append("run_opened", profile=profile)
+            for _ in range(2):
+                usage = {"prompt_tokens": 3, "reply_tokens": 1, "cached_tokens": 0}
+                journal.append("reply", usage=usage)
+        (folder.runs / "hardly-begun").mkdir()
+
+        assert folder.spent() == Sum(17 + 8, 1.5 + 10.0)
+        assert (folder.folder / FAILURES_NAME).exists()
+
+
+# The end
+
+
+def ended(*codes: int, halted: Reason | None = None, broken_off: int | None = None) -> BatchResult:
+    from lmac.batch.definition import BatchBudget, Caps
+    from lmac.batch.resolving import Batch
+
+    jobs = tuple(job(name=f"j{number}", repeat=number + 1) for number in range(len(codes) + 1))
+    records = {
+        one.digest: record(one, exit_code=code) for one, code in zip(jobs[: len(codes)], codes, strict=True)
+    }
+    off = (
+        {}
+        if broken_off is None
+        else {jobs[-1].digest: record(jobs[-1], exit_code=broken_off, error="x\n\x1by")}
+    )
+    used = jobs if broken_off is not None or halted else jobs[:-1]
+    batch = Batch("b", "b.yaml", used, BatchBudget(), Caps(), 3)
+    return BatchResult(batch, Path("batches/b"), records, off, halted)
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (ended(0, 0), ExitCode.OK),
+        (ended(0, 1), ExitCode.CHECKS_FAILED),
+        (ended(1, 3), ExitCode.BUDGET),
+        (ended(1, 0, broken_off=4), ExitCode.MODEL),
+        (ended(3, 0, broken_off=5), ExitCode.SANDBOX),
+        (ended(0, broken_off=70), ExitCode.FAULT),
+        (ended(0, halted=Reason.TOKENS), ExitCode.BUDGET),
+        (ended(0, halted=Reason.WALL_SECONDS), ExitCode.BUDGET),
+        (ended(0, broken_off=5, halted=Reason.INTERRUPTED), ExitCode.INTERRUPTED),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(result: BatchResult, code: ExitCode) -> None:
+    assert result.exit_code is code
+
+
+def test_the_table_has_a_line_for_each_job_and_shows_no_control_character() -> None:
+    text = render_result(ended(0, 1, broken_off=5))
+
+    assert text.splitlines()[0].split() == [
+        *("job", "outcome", "checks", "acceptance", "tokens", "cost", "seconds", "folder")
+    ]
+    assert sum(line.startswith("j") for line in text.splitlines()) == 1 + 3 + 1
+    assert "2 of 3 jobs came to their end, 1 of them fine" in text
+    assert "\x1b" not in text
+
+
+# Schemas
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_reference_of_a_schema_leads_somewhere(name: str) -> None:
+    schema = SCHEMAS[name]()
+
+    def references(part: object) -> set[str]:
+        if isinstance(part, dict):
+            own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+            return own.union(*map(references, part.values()))
+        return set().union(*map(references, part)) if isinstance(part, list) else set()
+
+    found = references(schema)
+    assert found
+    assert {reference.removeprefix("#/$defs/") for reference in found} <= set(schema["$defs"])
+
+
+def test_the_schema_of_a_batch_knows_the_keys_of_config_and_profile() -> None:
+    definitions = SCHEMAS["batch"]()["$defs"]
+
+    assert definitions["JobEntry"]["properties"]["config"] == {"$ref": "#/$defs/RunConfig"}
+    assert "machine" in definitions["RunConfig"]["properties"]
+    assert "temperature" in definitions["ProfileChanges"]["properties"]
+    assert "required" not in definitions["ProfileChanges"]
