@@ -193,6 +193,27 @@ def test_after_an_event_that_had_no_space_no_other_is_written(tmp_path: Path) ->
     assert list(read_journal(tmp_path)) == []
 
 
+def test_what_a_process_that_was_killed_had_not_synced_is_synced_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("opened", text=journal.keep(b"content"))
+    synced: list[str] = []
+    kernel = os.fdatasync
+
+    def noting(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        kernel(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noting)
+    with Journal.reopened(tmp_path) as journal:
+        journal.append("opened", text=journal.keep(b"content"))
+        journal.append("reply")
+        journal.sync()
+
+    assert synced == [PACK_NAME, JOURNAL_NAME]
+
+
 def test_a_content_for_which_there_is_no_space_is_not_kept(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"content").hexdigest()
     with Journal(tmp_path) as journal:

@@ -61,7 +61,8 @@ class Pack:
         except FileNotFoundError as error:
             raise ConfigError(f"{folder / PACK_NAME}: {error.strerror}") from error
         self._places, self._whole_bytes = _scanned(self._file, verified)
-        self._is_synced = True
+        # An earlier process may have died before it synced what is found here; none of it is kept again.
+        self._is_synced = not self._places
 
     def close(self) -> None:
         os.close(self._file)

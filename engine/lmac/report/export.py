@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmac.disk import full_disk_named
+from lmac.disk import full_disk_named, sync_folder
 from lmac.file_store import FileStore
 from lmac_sandbox import check_path
 
@@ -22,11 +23,14 @@ class Exported:
 def export_files(store: FileStore, folder: Path) -> Exported:
     """Write every file of the store under a new folder; none is executable, none replaces anything.
 
+    When this returns, all of it survives a power cut: nobody delivers a finished run again.
+
     Raises:
         FileExistsError: the folder exists.
         HostDiskFull: no room for a file; those before it are written.
     """
-    files = lines = 0
+    lines = 0
+    places: list[Path] = []
     with full_disk_named(folder):
         folder.mkdir()
         for path, content in store.files():
@@ -36,6 +40,20 @@ def export_files(store: FileStore, folder: Path) -> Exported:
             descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-            files += 1
+            places.append(place)
             lines += len(content.splitlines())
-    return Exported(files, lines)
+        _sync(folder, places)
+    return Exported(len(places), lines)
+
+
+def _sync(folder: Path, places: Sequence[Path]) -> None:
+    # After all are written: the first ones then take most of the others along.
+    for place in places:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    folders = {parent for place in places for parent in place.parents if parent.is_relative_to(folder)}
+    for parent in sorted({folder, folder.parent, *folders}):
+        sync_folder(parent)
