@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from lmac import __version__
 from lmac.checks import AcceptanceForm, Check, described
@@ -104,7 +104,7 @@ def _recorded_order(
             program=_program(journal, opening["program"]),
             cache=cache_folder(environment),
         )
-    except (KeyError, ValidationError, BlobMissing) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, BlobMissing) as error:
         raise ConfigError(
             f"{folder}: another version of LMAC ({opening.get('lmac_version')}) began this run, and this one "
             f"({__version__}) cannot read what it is made of",

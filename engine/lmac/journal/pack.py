@@ -27,6 +27,8 @@ _HEADER_BYTES = _HEADER.size + _SUM.size
 _PLAIN, _DEFLATED = 0, 1
 _QUICKLY = 1
 """Texts of a run shrink to a third at zlib's first level; the others cost more than they save."""
+_MOST_INFLATED_BYTES = 64 * 2**20
+"""A longer content is kept plain: of a pack that somebody made, no record may blow up beyond its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,7 @@ class Pack:
         digest = hashlib.sha256(content).digest()
         if digest in self._places:
             return digest.hex()
-        deflated = zlib.compress(content, _QUICKLY)
-        form, stored = (_DEFLATED, deflated) if len(deflated) < len(content) else (_PLAIN, content)
+        form, stored = _stored(content)
         stored_sum = zlib.crc32(stored)
         header = _HEADER.pack(_MAGIC, form, len(content), len(stored), digest, stored_sum)
         end = self._whole_bytes
@@ -164,6 +165,15 @@ def write_whole(file: int, content: bytes) -> None:
         content = content[os.write(file, content) :]
 
 
+def _stored(content: bytes) -> tuple[int, bytes]:
+    """The form of a content, and its bytes in that form."""
+    if len(content) <= _MOST_INFLATED_BYTES:
+        deflated = zlib.compress(content, _QUICKLY)
+        if len(deflated) < len(content):
+            return _DEFLATED, deflated
+    return _PLAIN, content
+
+
 def _scanned(file: int, verified: bool) -> tuple[dict[bytes, _Place], int]:
     places: dict[bytes, _Place] = {}
     end = 0
@@ -184,6 +194,8 @@ def _records(file: int) -> Iterator[tuple[bytes, _Place]]:
         place = _Place(start + _HEADER_BYTES, stored_bytes, whole_bytes, form, stored_sum)
         start = place.start + stored_bytes
         if magic != _MAGIC or told != zlib.crc32(header[: _HEADER.size]) or start > size_bytes:
+            return
+        if form == _DEFLATED and whole_bytes > _MOST_INFLATED_BYTES:
             return
         yield digest, place
 
