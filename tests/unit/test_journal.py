@@ -149,6 +149,16 @@ def test_a_line_without_an_end_takes_no_more_memory_than_the_longest(
         list(read_journal(tmp_path))
 
 
+@pytest.mark.parametrize("named", ["", "no digest", "00", None, 7, ["a" * 64]], ids=str)
+def test_what_is_no_digest_names_no_content(tmp_path: Path, named: str) -> None:
+    with Journal(tmp_path) as journal:
+        journal.keep(b"content")
+        with pytest.raises(BlobMissing):
+            journal.read(named)
+    with pytest.raises(ConfigError, match="does not hold"):
+        read_blob(tmp_path, named)
+
+
 def test_a_content_never_blows_up_beyond_what_is_deflated_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,10 @@ def test_a_result_is_read_back_as_it_was_written(
     assert [path.name for path in folder.iterdir()] == [RESULT_NAME]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', "{}", '{"exit_code": 0}', "\x00", "[1]"])
+NO_RESULTS = ["", "{", "[]", "null", "3", '"x"', "{}", '{"exit_code": 0}', "\x00", "[1]", "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", NO_RESULTS, ids=lambda text: text[:20])
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / RESULT_NAME).write_text(text)
     with pytest.raises(ConfigError, match="this is no result of a run"):

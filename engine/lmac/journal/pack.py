@@ -112,8 +112,8 @@ class Pack:
 
     def read(self, digest: str) -> bytes | None:
         """A kept content; None when it is not here, or not as it was kept."""
-        place = self._places.get(bytes.fromhex(digest))
-        return None if place is None else _content(self._file, place, bytes.fromhex(digest))
+        place = self._places.get(key := _key(digest))
+        return None if place is None else _content(self._file, place, key)
 
     def sync(self) -> None:
         """Return when all of it is on disk."""
@@ -136,12 +136,11 @@ def read_blob(folder: Path, digest: str) -> bytes:
         raise ConfigError(f"{path}: {error.strerror}") from error
     try:
         status = os.fstat(file)
-        place = _known_places(str(path), status.st_ino, status.st_size, status.st_mtime_ns).get(
-            bytes.fromhex(digest)
-        )
+        known = _known_places(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+        place = known.get(key := _key(digest))
         if place is None:
             raise ConfigError(f"{path}: it does not hold {digest}", "the file was cut or changed")
-        content = _content(file, place, bytes.fromhex(digest))
+        content = _content(file, place, key)
     finally:
         os.close(file)
     if content is None:
@@ -163,6 +162,14 @@ def write_whole(file: int, content: bytes) -> None:
     """Write all of it; a file of a disk that is filling up takes a part first."""
     while content:
         content = content[os.write(file, content) :]
+
+
+def _key(digest: object) -> bytes:
+    """The bytes of a digest; no key of any place when a journal names something else."""
+    try:
+        return bytes.fromhex(str(digest))
+    except ValueError:
+        return b""
 
 
 def _stored(content: bytes) -> tuple[int, bytes]:

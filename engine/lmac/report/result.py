@@ -115,5 +115,5 @@ def read_result(folder: Path) -> RunResult:
         del fields["exit_code"]
         fields.pop("cached_share", None)
         return TypeAdapter(RunResult).validate_python(fields)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: this is no result of a run: {error}") from error
