@@ -14,7 +14,14 @@ from lmac import __version__
 from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
-from lmac.inputs import cache_folder, load_checks, resolve_image, resolve_key, resolve_weights
+from lmac.inputs import (
+    cache_folder,
+    demand_own_server,
+    load_checks,
+    resolve_image,
+    resolve_key,
+    resolve_weights,
+)
 from lmac.journal import BlobMissing, Journal, Listener, Policy
 from lmac.models.profile import ModelProfile
 from lmac.program import Program, Task
@@ -80,6 +87,8 @@ def _recorded_order(
     try:
         config = RunConfig.model_validate(opening["config"])
         profile = ModelProfile.model_validate(opening["profile"])
+        if "profile" not in allowed_drift:
+            demand_own_server(profile, config.model, folder)
         plan = load_checks(config)
         _demand_same(opening, plan.checks, allowed_drift)
         cache = cache_folder(environment)

@@ -139,6 +139,16 @@ def test_a_line_with_a_right_chain_and_wrong_parts_is_named(
         list(read_journal(tmp_path))
 
 
+@pytest.mark.parametrize(("kind", "data"), [("stopped", {}), ("resumed", {}), ("resumed", {"after": "x"})])
+def test_a_history_that_no_run_writes_is_named(tmp_path: Path, kind: str, data: dict[str, object]) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("opened")
+        journal.append(kind, **data)
+
+    with pytest.raises(ConfigError, match="not as a run writes them"):
+        Journal.reopened(tmp_path)
+
+
 def test_a_line_without_an_end_takes_no_more_memory_than_the_longest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

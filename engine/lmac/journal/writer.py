@@ -114,7 +114,11 @@ class Journal:
             size_bytes = sum(len(line.encoded()) for line in lines)
             self._end = (last.event.seq + 1, last.chain, size_bytes)
         self.dropped_bytes = os.fstat(file).st_size - self._end[2]
-        self._tape = Tape(history(lines), policy)
+        try:
+            self._tape = Tape(history(lines), policy)
+        except (KeyError, TypeError) as error:
+            self.__exit__()
+            raise ConfigError(f"{path}: its events are not as a run writes them") from error
         self.was_resumed = True
         return self
 
