@@ -127,18 +127,18 @@ class Runs:
     def begin(self, folder: Path, listener: Listener | None = None) -> Told:
         """The run, undisturbed."""
         folder.mkdir()
-        with _Unsynced(folder, listener) as journal:
+        with UnsyncedJournal(folder, listener) as journal:
             return self._carry_through(journal, folder)
 
     def resume(self, folder: Path, listener: Listener | None = None) -> Told:
         """The run, from what its folder holds."""
-        with _Unsynced.reopened(folder, listener) as journal:
+        with UnsyncedJournal.reopened(folder, listener) as journal:
             return self._carry_through(journal, folder)
 
     def replay(self, folder: Path, scratch: Path, policy: Policy) -> RunResult:
         """Go through the run of that folder once more, by a policy of one's own."""
         scratch.mkdir()
-        with _Unsynced.reopened(folder, None, policy) as journal:
+        with UnsyncedJournal.reopened(folder, None, policy) as journal:
             return self._carried(journal, scratch, _Client(self.outside, 0))
 
     def _carry_through(self, journal: Journal, folder: Path) -> Told:
@@ -170,7 +170,7 @@ class Runs:
         return carry_through(_in_folder(self.order, folder), journal)
 
 
-class _Unsynced(Journal):
+class UnsyncedJournal(Journal):
     """What these processes lose is cut off by hand."""
 
     def sync(self) -> None:

@@ -169,7 +169,7 @@ def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], a
     After a kill, a power cut, a full disk, Ctrl-C, a model or an engine that failed. Nothing is paid or
     judged twice: what the journal holds is taken from it. A call of the model that was under way is made
     again, and counts. Config, prompts, suites and files are those that the run began with; the server's key
-    is read from the environment again.
+    is read from the environment again, and sent only where a profile of yours sends it, too.
 
     A finished run is left as it is (exit code 0); the exit codes are those of `lmac run` otherwise.
 

@@ -32,17 +32,24 @@ def write_durably(path: Path, content: bytes) -> None:
         HostDiskFull: there is no room; the file before it stands.
     """
     partial = path.with_name(f"{path.name}.partial")
+    # A folder may come from somebody else: a link that lies there must not lead the content elsewhere.
+    partial.unlink(missing_ok=True)
     with full_disk_named(path.parent):
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in it are on disk."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def full_disk(error: OSError) -> bool:

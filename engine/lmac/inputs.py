@@ -291,6 +291,33 @@ def resolve_key(profile: ModelProfile, environment: Mapping[str, str]) -> str | 
     return key
 
 
+def demand_own_server(profile: ModelProfile, model: str, folder: Path) -> None:
+    """See that a recorded profile sends a key nowhere but where the user's own profile of that name does.
+
+    A run's folder may come from somebody else, who would have any variable's value sent to any address.
+
+    Args:
+        model: As the run's config names it.
+        folder: The run's.
+
+    Raises:
+        ConfigError: the user has no such profile, or it asks another server or with another key.
+    """
+    asked = profile.server
+    if asked is None or asked.api_key_env is None:
+        return
+    try:
+        own = None if Path(model).resolve().is_relative_to(folder.resolve()) else load_profile(model).server
+    except (ConfigError, OSError, ValueError):
+        own = None
+    if own is None or (own.base_url, own.api_key_env) != (asked.base_url, asked.api_key_env):
+        raise ConfigError(
+            f"profile: the run sends the key in {asked.api_key_env} to "
+            f"{asked.base_url or 'the default server'}, and no profile {model} of yours does",
+            "if the run is your own and that server yours to ask, go on with --allow-drift profile",
+        )
+
+
 def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
     """The weights of an embedded model; None for a server's.
 

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from lmac import __version__
 from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
-from lmac.inputs import cache_folder, load_checks, resolve_image, resolve_key, resolve_weights
+from lmac.inputs import (
+    cache_folder,
+    demand_own_server,
+    load_checks,
+    resolve_image,
+    resolve_key,
+    resolve_weights,
+)
 from lmac.journal import BlobMissing, Journal, Listener, Policy
 from lmac.models.profile import ModelProfile
 from lmac.program import Program, Task
@@ -80,6 +87,8 @@ def _recorded_order(
     try:
         config = RunConfig.model_validate(opening["config"])
         profile = ModelProfile.model_validate(opening["profile"])
+        if "profile" not in allowed_drift:
+            demand_own_server(profile, config.model, folder)
         plan = load_checks(config)
         _demand_same(opening, plan.checks, allowed_drift)
         cache = cache_folder(environment)
@@ -104,7 +113,7 @@ def _recorded_order(
             program=_program(journal, opening["program"]),
             cache=cache_folder(environment),
         )
-    except (KeyError, ValidationError, BlobMissing) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, BlobMissing) as error:
         raise ConfigError(
             f"{folder}: another version of LMAC ({opening.get('lmac_version')}) began this run, and this one "
             f"({__version__}) cannot read what it is made of",

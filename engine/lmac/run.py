@@ -141,6 +141,8 @@ def carry_through(order: RunOrder, journal: Journal) -> RunResult:
     try:
         with _typed(progress, journal):
             journal.append("run_opened", **_opening(order, journal.keep))
+            # Without prompts, suites and files of its own, a run that was asked for and paid cannot go on.
+            journal.sync()
             _start_and_run(order, journal, progress)
     except BaseException:
         # Whatever nobody foresaw goes on to the caller, and still leaves a closed journal and a result.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crashed_runs import Crash, Runs, Told, crashes, left_by, random_order, synced_pack_bytes
+from crashed_runs import Crash, Runs, Told, UnsyncedJournal, crashes, left_by, random_order, synced_pack_bytes
 from lmac.errors import Divergence, RunCancelled
 from lmac.evaluation import CheckResult, Verdict
 from lmac.journal import Effect, Event, Policy
@@ -62,6 +62,17 @@ def test_a_run_that_dies_at_any_event_or_byte_ends_as_if_it_had_not(
 
 def test_runs_die_at_five_hundred_points_or_more() -> None:
     assert sum(POINTS.values()) >= 500
+
+
+def test_what_a_run_is_made_of_is_on_disk_before_anything_follows_from_it(
+    tmp_path: Path, runs_of: Callable[[int], Runs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(UnsyncedJournal, "sync", lambda _: told.append("sync"))
+
+    runs_of(1).begin(tmp_path / "run", lambda event: told.append(event.kind))
+
+    assert told[:2] == ["run_opened", "sync"]
 
 
 @seeds(1, 3, 8)

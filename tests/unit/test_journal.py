@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from job_results import job_result
@@ -20,10 +20,13 @@ from lmac.journal import (
     JOURNAL_NAME,
     ORIGIN,
     PACK_NAME,
+    BlobMissing,
     Event,
     Journal,
+    pack,
     read_blob,
     read_journal,
+    reading,
 )
 from lmac.recording.taped_evaluator import journal_job
 from lmac_sandbox import Output
@@ -93,6 +96,93 @@ def test_lines_that_are_missing_or_moved_are_noticed(written: Path, change: str)
 
     with pytest.raises(ConfigError, match=r"line \d: changed"):
         list(read_journal(written))
+
+
+AT = "2026-01-01T00:00:00.000+00:00"
+
+
+def chained(**changes: object) -> bytes:
+    """A first line whose chain is right, as anybody can write it."""
+    fields = {"seq": 0, "at": AT, "kind": "opened", "pack": 0, "data": {}} | changes
+    body = json.dumps(fields, separators=(",", ":")).encode()[:-1]
+    chain = hashlib.sha256(ORIGIN.encode() + body).hexdigest()
+    return body + b',"chain":"%b"}\n' % chain.encode()
+
+
+def test_a_chain_alone_makes_no_line(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL_NAME).write_bytes(chained())
+
+    assert [event.kind for event in read_journal(tmp_path)] == ["opened"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seq": False},
+        {"at": 1},
+        {"at": "yesterday"},
+        {"at": "2026-01-01"},
+        {"kind": ["opened"]},
+        {"pack": "0"},
+        {"pack": -1},
+        {"data": [1]},
+        {"data": None},
+    ],
+    ids=str,
+)
+def test_a_line_with_a_right_chain_and_wrong_parts_is_named(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    (tmp_path / JOURNAL_NAME).write_bytes(chained(**changes))
+
+    with pytest.raises(ConfigError, match="line 1: changed"):
+        list(read_journal(tmp_path))
+
+
+@pytest.mark.parametrize(("kind", "data"), [("stopped", {}), ("resumed", {}), ("resumed", {"after": "x"})])
+def test_a_history_that_no_run_writes_is_named(tmp_path: Path, kind: str, data: dict[str, object]) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("opened")
+        journal.append(kind, **data)
+
+    with pytest.raises(ConfigError, match="not as a run writes them"):
+        Journal.reopened(tmp_path)
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_the_longest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_LINE_BYTES", 1000)
+    (tmp_path / JOURNAL_NAME).write_bytes(chained() + b" " * 5000)
+
+    with pytest.raises(ConfigError, match="line 2: longer than 1,000 bytes"):
+        list(read_journal(tmp_path))
+
+
+@pytest.mark.parametrize("named", ["", "no digest", "00", None, 7, ["a" * 64]], ids=str)
+def test_what_is_no_digest_names_no_content(tmp_path: Path, named: str) -> None:
+    with Journal(tmp_path) as journal:
+        journal.keep(b"content")
+        with pytest.raises(BlobMissing):
+            journal.read(named)
+    with pytest.raises(ConfigError, match="does not hold"):
+        read_blob(tmp_path, named)
+
+
+def test_a_content_never_blows_up_beyond_what_is_deflated_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(tmp_path) as journal:
+        digest = journal.keep(bytes(100_000))
+    assert (tmp_path / PACK_NAME).stat().st_size < 2000
+    monkeypatch.setattr(pack, "_MOST_INFLATED_BYTES", 50_000)
+
+    with Journal.reopened(tmp_path) as journal:
+        with pytest.raises(BlobMissing):
+            journal.read(digest)
+        assert journal.keep(bytes(100_000)) == digest
+        assert journal.read(digest) == bytes(100_000)
+    assert (tmp_path / PACK_NAME).stat().st_size > 100_000
 
 
 @pytest.mark.parametrize("line", [b"{}", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"prev": "x"', b"\x00"])
@@ -193,6 +283,27 @@ def test_after_an_event_that_had_no_space_no_other_is_written(tmp_path: Path) ->
     assert list(read_journal(tmp_path)) == []
 
 
+def test_what_a_process_that_was_killed_had_not_synced_is_synced_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("opened", text=journal.keep(b"content"))
+    synced: list[str] = []
+    kernel = os.fdatasync
+
+    def noting(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        kernel(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noting)
+    with Journal.reopened(tmp_path) as journal:
+        journal.append("opened", text=journal.keep(b"content"))
+        journal.append("reply")
+        journal.sync()
+
+    assert synced == [PACK_NAME, JOURNAL_NAME]
+
+
 def test_a_content_for_which_there_is_no_space_is_not_kept(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"content").hexdigest()
     with Journal(tmp_path) as journal:
@@ -220,6 +331,8 @@ JSON = st.recursive(
 )
 
 
+# Each example waits for the disk.
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "text"]), JSON, max_size=3), max_size=4))
 def test_whatever_is_journalled_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, object]]

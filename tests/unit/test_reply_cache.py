@@ -185,6 +185,23 @@ def test_a_cache_that_is_opened_knows_what_is_in_it(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in entries(tmp_path)) <= 10_000
 
 
+def test_what_is_no_entry_stays_when_room_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "00"
+    folder.mkdir()
+    own = folder / ("1" * 38)
+    own.write_bytes(b"an object of git's" * 2000)
+    left = folder / f".{'0' * 64}.reply.4711.0badcafe"
+    left.write_bytes(b"x" * 2000)
+    for path in (own, left):
+        os.utime(path, ns=(1, 1))
+    long = replace(HELLO, text="x" * 2000)
+    for number in range(12):
+        ReplyCache(tmp_path, most_bytes=10_000).put(f"{number:02x}{'0' * 62}", long)
+
+    assert own.exists()
+    assert not left.exists()
+
+
 def _write_many(folder: str, first: int) -> None:
     cache = ReplyCache(Path(folder), most_bytes=60_000)
     for number in range(150):

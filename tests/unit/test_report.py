@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -107,20 +108,64 @@ def test_a_result_is_read_back_as_it_was_written(
     assert [path.name for path in folder.iterdir()] == [RESULT_NAME]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', "{}", '{"exit_code": 0}', "\x00", "[1]"])
+NO_RESULTS = ["", "{", "[]", "null", "3", '"x"', "{}", '{"exit_code": 0}', "\x00", "[1]", "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", NO_RESULTS, ids=lambda text: text[:20])
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / RESULT_NAME).write_text(text)
     with pytest.raises(ConfigError, match="this is no result of a run"):
         read_result(tmp_path)
 
 
-def test_a_result_for_which_there_is_no_space_leaves_the_one_before(tmp_path: Path) -> None:
+def test_results_and_deliveries_are_on_disk_before_anyone_relies_on_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    kernel = os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        kernel(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    keeper = MemoryKeeper()
+    keeper.write("a/b/one.py", b"1")
+    keeper.write("two.py", b"2")
+    export_files(FileStore(keeper), tmp_path / "files")
     write_result(tmp_path, RESULT)
-    (tmp_path / f"{RESULT_NAME}.partial").symlink_to("/dev/full")
+
+    delivered = {"one.py", "two.py", "b", "a", "files", tmp_path.name}
+    assert set(synced) == delivered | {f"{RESULT_NAME}.partial"}
+    assert synced[-1] == tmp_path.name, "the name of the result comes last"
+
+
+def test_a_result_for_which_there_is_no_space_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    write_result(tmp_path, RESULT)
+    # File systems that find room late say so here.
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(HostDiskFull, match=str(tmp_path)):
         write_result(tmp_path, replace(RESULT, files=9))
 
     assert read_result(tmp_path) == RESULT
+
+
+def test_a_link_in_a_run_folder_of_somebody_else_leads_no_result_elsewhere(tmp_path: Path) -> None:
+    folder, precious = tmp_path / "run", tmp_path / "precious"
+    folder.mkdir()
+    precious.write_text("mine")
+    (folder / f"{RESULT_NAME}.partial").symlink_to(precious)
+
+    write_result(folder, RESULT)
+
+    assert precious.read_text() == "mine"
+    assert read_result(folder) == RESULT
+    assert not (folder / RESULT_NAME).is_symlink()
 
 
 def test_a_run_without_a_result_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from lmac.cli import exit_code_of
 from lmac.config import RunConfig
 from lmac.errors import ConfigError, ExitCode, ModelError
-from lmac.inputs import given_task, load_profile, resolve_key
+from lmac.inputs import demand_own_server, given_task, load_profile, resolve_key
 from lmac.journal import Event, Journal, read_journal
 from lmac.messages import Message, Reply, Request, Role, Sampling
 from lmac.models.server_process import ServerSettings
@@ -25,6 +25,7 @@ from lmac.processor.failures import RetryPolicy
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import Task
 from lmac.redaction import KEY_SHOWN, Redaction
+from lmac.resuming import resume
 from lmac.run import RunOrder
 from lmac.starting_folder import Start
 from scripted_runs import write_profile
@@ -201,3 +202,44 @@ def test_files_to_start_from_that_tell_the_key_stay_where_they_are() -> None:
     assert without_key(start, Redaction(["another-key-0123"])) is start
     with pytest.raises(ConfigError, match="all of its files"):
         without_key(Start("folder", {".env": KEY.encode()}), Redaction([KEY]))
+
+
+def test_a_recorded_profile_sends_a_key_only_where_the_users_own_does(tmp_path: Path) -> None:
+    run, here = tmp_path / "run", tmp_path / "here"
+    run.mkdir()
+    here.mkdir()
+    keyed = {"api_key_env": "OUR_KEY"}
+    own = write_profile(here, "http://127.0.0.1:9/v1", server=keyed)
+    profile = load_profile(str(own))
+
+    demand_own_server(profile, str(own), run)
+
+    elsewhere = load_profile(str(write_profile(here, "http://attacker.example/v1", server=keyed)))
+    another = load_profile(str(write_profile(run, "http://127.0.0.1:9/v1", server={"api_key_env": "OTHER"})))
+    within = write_profile(run, "http://attacker.example/v1", server=keyed)
+    for recorded, model in (
+        (elsewhere, str(own)),
+        (another, str(own)),
+        (elsewhere, str(within)),
+        (elsewhere, str(here / "absent.yaml")),
+        (elsewhere, "no-such-profile"),
+        (elsewhere, "nul\0.yaml"),
+    ):
+        with pytest.raises(ConfigError, match="the run sends the key in O"):
+            demand_own_server(recorded, model, run)
+
+
+def test_a_run_of_somebody_else_gets_no_key_before_anything_is_started(tmp_path: Path) -> None:
+    opening = {
+        "config": RunConfig().model_dump(mode="json"),
+        "profile": load_profile(
+            str(write_profile(tmp_path, "http://attacker.example/v1", server={"api_key_env": "HOME"}))
+        ).model_dump(mode="json"),
+    }
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    with Journal(folder) as journal:
+        journal.append("run_opened", **opening)
+
+    with pytest.raises(ConfigError, match=r"sends the key in HOME to http://attacker\.example/v1"):
+        resume(folder, {"HOME": "/home/me"})

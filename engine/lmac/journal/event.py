@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 JOURNAL_NAME = "journal.jsonl"
@@ -71,9 +72,22 @@ def read_line(line: bytes, chain_before: str) -> Line | None:
     try:
         fields = json.loads(line)
         event = Event(fields["seq"], fields["at"], fields["kind"], fields["data"])
-        return Line(event, fields["pack"], body[body.index(_DATA) + len(_DATA) :], chain)
+        read = Line(event, fields["pack"], body[body.index(_DATA) + len(_DATA) :], chain)
+        return read if _is_sound(read) and read.encoded() == line + b"\n" else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_sound(line: Line) -> bool:
+    """Whether the envelope holds what one does; whoever can count a chain can write any line.
+
+    Raises:
+        ValueError: its time is none.
+    """
+    event = line.event
+    whole = all(type(number) is int and number >= 0 for number in (event.seq, line.pack_bytes))
+    named = isinstance(event.kind, str) and isinstance(event.data, dict)
+    return whole and named and datetime.fromisoformat(event.at).tzinfo is not None
 
 
 def _body(event: Event, pack_bytes: int, data_json: bytes) -> bytes:

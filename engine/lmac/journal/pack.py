@@ -27,6 +27,8 @@ _HEADER_BYTES = _HEADER.size + _SUM.size
 _PLAIN, _DEFLATED = 0, 1
 _QUICKLY = 1
 """Texts of a run shrink to a third at zlib's first level; the others cost more than they save."""
+_MOST_INFLATED_BYTES = 64 * 2**20
+"""A longer content is kept plain: of a pack that somebody made, no record may blow up beyond its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Pack:
         except FileNotFoundError as error:
             raise ConfigError(f"{folder / PACK_NAME}: {error.strerror}") from error
         self._places, self._whole_bytes = _scanned(self._file, verified)
-        self._is_synced = True
+        # An earlier process may have died before it synced what is found here; none of it is kept again.
+        self._is_synced = not self._places
 
     def close(self) -> None:
         os.close(self._file)
@@ -90,8 +93,7 @@ class Pack:
         digest = hashlib.sha256(content).digest()
         if digest in self._places:
             return digest.hex()
-        deflated = zlib.compress(content, _QUICKLY)
-        form, stored = (_DEFLATED, deflated) if len(deflated) < len(content) else (_PLAIN, content)
+        form, stored = _stored(content)
         stored_sum = zlib.crc32(stored)
         header = _HEADER.pack(_MAGIC, form, len(content), len(stored), digest, stored_sum)
         end = self._whole_bytes
@@ -110,8 +112,8 @@ class Pack:
 
     def read(self, digest: str) -> bytes | None:
         """A kept content; None when it is not here, or not as it was kept."""
-        place = self._places.get(bytes.fromhex(digest))
-        return None if place is None else _content(self._file, place, bytes.fromhex(digest))
+        place = self._places.get(key := _key(digest))
+        return None if place is None else _content(self._file, place, key)
 
     def sync(self) -> None:
         """Return when all of it is on disk."""
@@ -134,12 +136,11 @@ def read_blob(folder: Path, digest: str) -> bytes:
         raise ConfigError(f"{path}: {error.strerror}") from error
     try:
         status = os.fstat(file)
-        place = _known_places(str(path), status.st_ino, status.st_size, status.st_mtime_ns).get(
-            bytes.fromhex(digest)
-        )
+        known = _known_places(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+        place = known.get(key := _key(digest))
         if place is None:
             raise ConfigError(f"{path}: it does not hold {digest}", "the file was cut or changed")
-        content = _content(file, place, bytes.fromhex(digest))
+        content = _content(file, place, key)
     finally:
         os.close(file)
     if content is None:
@@ -163,6 +164,23 @@ def write_whole(file: int, content: bytes) -> None:
         content = content[os.write(file, content) :]
 
 
+def _key(digest: object) -> bytes:
+    """The bytes of a digest; no key of any place when a journal names something else."""
+    try:
+        return bytes.fromhex(str(digest))
+    except ValueError:
+        return b""
+
+
+def _stored(content: bytes) -> tuple[int, bytes]:
+    """The form of a content, and its bytes in that form."""
+    if len(content) <= _MOST_INFLATED_BYTES:
+        deflated = zlib.compress(content, _QUICKLY)
+        if len(deflated) < len(content):
+            return _DEFLATED, deflated
+    return _PLAIN, content
+
+
 def _scanned(file: int, verified: bool) -> tuple[dict[bytes, _Place], int]:
     places: dict[bytes, _Place] = {}
     end = 0
@@ -183,6 +201,8 @@ def _records(file: int) -> Iterator[tuple[bytes, _Place]]:
         place = _Place(start + _HEADER_BYTES, stored_bytes, whole_bytes, form, stored_sum)
         start = place.start + stored_bytes
         if magic != _MAGIC or told != zlib.crc32(header[: _HEADER.size]) or start > size_bytes:
+            return
+        if form == _DEFLATED and whole_bytes > _MOST_INFLATED_BYTES:
             return
         yield digest, place
 

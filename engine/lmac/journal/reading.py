@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from lmac.errors import ConfigError
 from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event, Line, read_line
+
+MOST_LINE_BYTES = 256 * 2**20
+"""Well beyond the longest answer that a server may give, every character of it escaped."""
 
 
 def read_journal(folder: Path) -> Iterator[Event]:
@@ -30,7 +34,9 @@ def read_lines(folder: Path) -> Iterator[Line]:
         ) from error
     chain = ORIGIN
     with lines:
-        for number, text in enumerate(lines, start=1):
+        for number, text in enumerate(iter(partial(lines.readline, MOST_LINE_BYTES), b""), start=1):
+            if len(text) == MOST_LINE_BYTES:
+                raise ConfigError(f"{path}, line {number}: longer than {MOST_LINE_BYTES:,} bytes")
             if not text.endswith(b"\n"):
                 return
             line = read_line(text[:-1], chain)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from lmac.disk import full_disk_named
+from lmac.disk import full_disk_named, sync_folder
 from lmac.errors import ConfigError, Divergence, HostDiskFull
 from lmac.journal.event import JOURNAL_NAME, ORIGIN, Event, make_line
 from lmac.journal.pack import Pack, write_whole
@@ -65,7 +65,9 @@ class Journal:
         _lock(file, folder)
         self._set_up(folder, listener, file, Pack(folder))
         with full_disk_named(folder):
-            _sync_folders(folder)
+            # The names of the new files, and that of their folder.
+            sync_folder(folder)
+            sync_folder(folder.parent)
 
     @classmethod
     def reopened(
@@ -112,7 +114,11 @@ class Journal:
             size_bytes = sum(len(line.encoded()) for line in lines)
             self._end = (last.event.seq + 1, last.chain, size_bytes)
         self.dropped_bytes = os.fstat(file).st_size - self._end[2]
-        self._tape = Tape(history(lines), policy)
+        try:
+            self._tape = Tape(history(lines), policy)
+        except (KeyError, TypeError) as error:
+            self.__exit__()
+            raise ConfigError(f"{path}: its events are not as a run writes them") from error
         self.was_resumed = True
         return self
 
@@ -341,13 +347,3 @@ def _lock(file: int, folder: Path) -> None:
         raise ConfigError(
             f"{folder}: another process carries this run out", "wait for its end, or end it"
         ) from error
-
-
-def _sync_folders(folder: Path) -> None:
-    """Have the names of new files on disk, and that of their folder."""
-    for place in (folder, folder.parent):
-        opened = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import threading
 from collections import Counter
@@ -31,6 +32,8 @@ ENTRY_BYTES = 8 * 2**20
 WHOLE = (Finish.STOP, Finish.TOOL_CALLS)
 """How a reply ends that nothing cut."""
 SUFFIX = ".reply"
+_OWN = re.compile(r"[0-9a-f]{64}\.reply|\.[0-9a-f]{64}\.reply\.\d+\.[0-9a-f]{8}")
+"""Names of entries, and of those that are being written."""
 
 OnFault = Callable[[str, str], object]
 """Told of what is wrong with the cache: the entry's path, and the fault."""
@@ -163,8 +166,14 @@ class ReplyCache:
                 self._bytes -= found.size_bytes
 
     def _entries(self) -> Iterator[_Found]:
-        """Entries, and what a process that died left of one."""
+        """Entries, and what a process that died left of one.
+
+        Nothing else that lies there, since the oldest are removed: the folder is the user's to name, and git
+        keeps what it has in folders of such names, too.
+        """
         for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            if not _OWN.fullmatch(path.name):
+                continue
             with suppress(FileNotFoundError):
                 told = path.lstat()
                 yield _Found(path, told.st_size, told.st_mtime_ns)

@@ -7,14 +7,14 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lmac.disk import full_disk_named
+from lmac.disk import full_disk_named, sync_folder
 from lmac.file_store import FileStore
 from lmac_sandbox import check_path
 
@@ -33,6 +33,8 @@ class Exported:
 def export_files(store: FileStore, folder: Path) -> Exported:
     """Write every file of the store under a new folder; none is executable, none replaces anything.
 
+    When this returns, all of it survives a power cut: nobody delivers a finished run again.
+
     Raises:
         FileExistsError: the folder exists.
         HostDiskFull: no room for a file; those before it are written.
@@ -46,7 +48,8 @@ def write_folder(files: Iterable[tuple[str, bytes]], folder: Path) -> Exported:
     Raises:
         BadPath: a path is none of a store; those before it are written.
     """
-    count = lines = 0
+    lines = 0
+    places: list[Path] = []
     with full_disk_named(folder):
         folder.mkdir()
         for path, content in files:
@@ -56,9 +59,10 @@ def write_folder(files: Iterable[tuple[str, bytes]], folder: Path) -> Exported:
             descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-            count += 1
+            places.append(place)
             lines += len(content.splitlines())
-    return Exported(count, lines)
+        _sync(folder, places)
+    return Exported(len(places), lines)
 
 
 def write_tar(files: Mapping[str, bytes], path: Path, top: str, at: datetime) -> None:
@@ -99,3 +103,16 @@ def write_zip(files: Mapping[str, bytes], path: Path, top: str, at: datetime) ->
 def _new_file(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     return os.fdopen(descriptor, "wb")
+
+
+def _sync(folder: Path, places: Sequence[Path]) -> None:
+    # After all are written: the first ones then take most of the others along.
+    for place in places:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    folders = {parent for place in places for parent in place.parents if parent.is_relative_to(folder)}
+    for parent in sorted({folder, folder.parent, *folders}):
+        sync_folder(parent)

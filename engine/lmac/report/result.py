@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from lmac.disk import full_disk_named
+from lmac.disk import write_durably
 from lmac.errors import ConfigError, ExitCode
 from lmac.evaluation import Report
 from lmac.messages import Usage
@@ -98,15 +97,12 @@ class RunResult:
 
 
 def write_result(folder: Path, result: RunResult) -> None:
-    """Put `report.json` into the run's folder, whole or not at all.
+    """Put `report.json` into the run's folder, whole or not at all: with it there, nobody resumes the run.
 
     Raises:
         HostDiskFull: no room for it.
     """
-    partial = folder / f"{RESULT_NAME}.partial"
-    with full_disk_named(folder):
-        partial.write_text(result.as_json() + "\n", "utf-8", errors="backslashreplace")
-        os.replace(partial, folder / RESULT_NAME)
+    write_durably(folder / RESULT_NAME, f"{result.as_json()}\n".encode("utf-8", "backslashreplace"))
 
 
 def read_result(folder: Path) -> RunResult:
@@ -121,7 +117,7 @@ def read_result(folder: Path) -> RunResult:
         del fields["exit_code"]
         fields.pop("cached_share", None)
         return TypeAdapter(RunResult).validate_python(fields)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: this is no result of a run: {error}") from error
 
 
