@@ -11,7 +11,7 @@ CHOICE := $(if $(CONFIG),-c $(CONFIG)) $(if $(MODEL),-k model=$(MODEL))
 TEST_MODEL := -k model=smollm2-135m
 PYTEST := $(BIN)/python -m pytest
 RECORD := LMAC=$(BIN)/lmac sh tests/recordings/record.sh
-SMALL_RUN := -k model=tests/recordings/model.yaml -k machine.turns=3 -k machine.attempts=1
+SMALL_RUN := -k model=tests/recordings/model.yaml -k machine.turns=2 -k machine.attempts=1 -k machine.revisions=0
 
 # Their order is their meaning, and `pip`, `dockerd` and pytest find parallelism themselves.
 .NOTPARALLEL:

@@ -27,7 +27,7 @@ from lmac.journal.reading import read_lines
 from lmac.journal.tape import SURROUNDINGS, history
 from lmac.messages import Reply, Request
 from lmac.models.profile import ModelProfile
-from lmac.processor import ServerProcessor
+from lmac.processor import Processor, ServerProcessor
 from lmac.processor.recorded import request_digest
 from lmac.program import Task
 from lmac.recording.audit import Audit

@@ -14,11 +14,11 @@ from typing import Any
 from lmac import __version__
 from lmac.errors import ConfigError, Divergence, ExitCode, SandboxFailure
 from lmac.inputs import cache_folder, resolve_image
-from lmac.journal import STOPPED, Listener, demand_end, read_journal
+from lmac.journal import STOPPED, Listener, read_journal
 from lmac.recording.audit import Audit, Difference, Flaky, Found
 from lmac.recording.audited_evaluator import AuditedEvaluator
 from lmac.recording.audited_journal import AuditedJournal, RecordingOver
-from lmac.report.result import RESULT_NAME, read_result
+from lmac.report.verifying import verify_run
 from lmac.resuming import recorded_order
 from lmac.run import RunOrder, carry_through
 from lmac_sandbox import Engine, ImageNotFound, require_isolation
@@ -100,7 +100,7 @@ def replay(
     with AuditedJournal.opened(folder, audit, listener) as journal:
         if not journal.recording:
             raise ConfigError(f"{folder}: the run had not begun", "there is nothing to replay")
-        _demand_whole(folder)
+        verify_run(folder, contents=False)
         recorded = recorded_order(folder, journal, cache_folder(environment))
         with tempfile.TemporaryDirectory(prefix="lmac-replay-") as scratch:
             place = Path(scratch) / f"replay-{secrets.token_hex(4)}"
@@ -151,14 +151,6 @@ def _image_id(order: RunOrder, on: str | None, environment: Mapping[str, str]) -
                 "bring it back (`lmac setup` with the versions and locks of then), "
                 "or say on which other one to execute: --on python",
             ) from error
-
-
-def _demand_whole(folder: Path) -> None:
-    """Refuse a journal that was cut since its run ended."""
-    if (folder / RESULT_NAME).is_file():
-        result = read_result(folder)
-        if result.journal_events:
-            demand_end(folder, result.journal_events, result.journal_chain)
 
 
 def _end_of(folder: Path, journal: AuditedJournal) -> RecordingEnd:

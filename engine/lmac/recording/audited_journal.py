@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from lmac import dependencies
 from lmac.errors import Divergence
 from lmac.journal import Effect, Event, Journal, Listener, Policy, as_bytes
+from lmac.journal.tape import SURROUNDINGS
 from lmac.recording.audit import Audit, Difference, What
 
 COMPARED_OF_ORDER = ("checks",)
 """Of `run_opened`: what today's files say. All else that is compared is read from the recording."""
+PASSED_OVER = SURROUNDINGS | frozenset(dependencies.KINDS)
+"""Packages are those that the recording pins, and are given to boxes when these execute."""
 MOST_DIFFED_LINES = 2000
 """Of each side, after what both begin with."""
 MOST_SHOWN_LINES = 400
@@ -69,7 +73,9 @@ class AuditedJournal(Journal):
         Raises:
             ConfigError: there is none, or it was changed.
         """
-        policy = Policy(goes_on=False, heard=lambda divergence: self._hear(divergence))
+        policy = Policy(
+            goes_on=False, passed_over=PASSED_OVER, heard=lambda divergence: self._hear(divergence)
+        )
         self = cls.reopened(folder, listener, policy)
         self.audit = audit
         self._by_seq = {event.seq: event for event in self.recording}
