@@ -8,7 +8,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench import boxes, image, journal, random_models, replays, runs, startup, store, throughput, turns, verdict
+from bench import (
+    boxes,
+    image,
+    journal,
+    random_models,
+    replays,
+    runs,
+    startup,
+    store,
+    throughput,
+    turns,
+    verdict,
+)
 from bench.figures import FIGURES, Figure, Measured
 
 GROUPS = (startup, store, turns, journal, boxes, verdict, throughput, image, random_models, runs, replays)
