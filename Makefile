@@ -10,10 +10,12 @@ BIN := .venv/bin
 CHOICE := $(if $(CONFIG),-c $(CONFIG)) $(if $(MODEL),-k model=$(MODEL))
 TEST_MODEL := -k model=smollm2-135m
 PYTEST := $(BIN)/python -m pytest
+RECORD := LMAC=$(BIN)/lmac sh tests/recordings/record.sh
+SMALL_RUN := -k model=tests/recordings/model.yaml -k machine.turns=2 -k machine.attempts=1 -k machine.revisions=0
 
 # Their order is their meaning, and `pip`, `dockerd` and pytest find parallelism themselves.
 .NOTPARALLEL:
-.PHONY: help setup engine run test test-all check bench bench-peers lock clean
+.PHONY: help setup engine run test test-all check bench bench-peers record record-qwen lock clean
 
 help: ## List what there is to type
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -50,6 +52,15 @@ bench: setup engine ## Measure every figure into build/bench.json; ONLY=keeper m
 
 bench-peers: setup engine ## Others from PyPI at the same job beside LMAC, into build/bench-peers.json; ten minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench.peers
+
+record: setup engine ## Record tests/recordings anew: real runs of the small model, which tests replay without it
+	@$(BIN)/lmac setup $(TEST_MODEL)
+	@$(RECORD) small-greeting "Write greeting.py: greet(name) returns Hello and the name." $(SMALL_RUN)
+	@$(RECORD) small-stack-queue configs/tasks/stack-queue --from tests/reference/stack-queue $(SMALL_RUN)
+
+record-qwen: setup engine ## The same with the model that LMAC brings; minutes
+	@$(BIN)/lmac setup
+	@$(RECORD) stack-queue configs/tasks/stack-queue
 
 lock: setup engine ## Resolve the packages of all sandbox images anew and write their locks
 	@for folder in images/*/; do $(BIN)/lmac images lock $$(basename $$folder) || exit 1; done

@@ -27,9 +27,12 @@ from lmac.journal.reading import read_lines
 from lmac.journal.tape import SURROUNDINGS, history
 from lmac.messages import Reply, Request
 from lmac.models.profile import ModelProfile
-from lmac.processor import ServerProcessor
+from lmac.processor import Processor, ServerProcessor
 from lmac.processor.recorded import request_digest
 from lmac.program import Task
+from lmac.recording.audit import Audit
+from lmac.recording.audited_evaluator import AuditedEvaluator
+from lmac.recording.audited_journal import AuditedJournal, RecordingOver
 from lmac.recording.taped_evaluator import TapedEvaluator
 from lmac.report.result import RunResult
 from lmac.run import RunOrder, carry_through
@@ -90,6 +93,13 @@ class _Client(ServerProcessor):
         return self.outside.answer(number, request)
 
 
+class _Unasked(Processor):
+    """No audit asks a model."""
+
+    def ask(self, request: Request) -> Reply:
+        raise AssertionError("the model was asked")
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What came of one process."""
@@ -135,6 +145,16 @@ class Runs:
         with UnsyncedJournal.reopened(folder, listener) as journal:
             return self._carry_through(journal, folder)
 
+    def audit(self, folder: Path, scratch: Path, audit: Audit) -> bool:
+        """Hold the run of that folder against itself, done once more; whether it came to its end."""
+        scratch.mkdir()
+        with AuditedJournal.opened(folder, audit) as journal:
+            try:
+                self._carried(journal, scratch, _Unasked(), AuditedEvaluator)
+            except RecordingOver:
+                return False
+        return journal.is_whole
+
     def replay(self, folder: Path, scratch: Path, policy: Policy) -> RunResult:
         """Go through the run of that folder once more, by a policy of one's own."""
         scratch.mkdir()
@@ -163,11 +183,17 @@ class Runs:
             len(lost),
         )
 
-    def _carried(self, journal: Journal, folder: Path, client: _Client) -> RunResult:
+    def _carried(
+        self,
+        journal: Journal,
+        folder: Path,
+        client: Processor,
+        taped: type[TapedEvaluator] = TapedEvaluator,
+    ) -> RunResult:
         self._monkeypatch.setattr(run_module, "start_processor", lambda *_: client)
         self._monkeypatch.setattr(run_module, "start_sandbox", _memory_sandbox)
         self._monkeypatch.setattr(run_module, "gather_lock", lambda *_: lock())
-        return carry_through(_in_folder(self.order, folder), journal)
+        return carry_through(_in_folder(self.order, folder), journal, taped)
 
 
 class UnsyncedJournal(Journal):
@@ -191,13 +217,14 @@ def _memory_sandbox(
     files: Mapping[str, bytes] | None = None,
     cache: Path | None = None,
     shared: Shared | None = None,
+    taped: type[TapedEvaluator] = TapedEvaluator,
 ) -> RunSandbox:
     keeper = MemoryKeeper()
     for path, content in (files or {}).items():
         keeper.write(path, content)
     store = FileStore(keeper)
     boxes = MemoryBoxes(keeper)
-    evaluator = TapedEvaluator(
+    evaluator = taped(
         journal, boxes, CHECKS, suites=suites, overlay_digest=store.overlay_digest, most_at_once=2
     )
     # Only a keeper that dies makes a run ask for more of its sandbox.

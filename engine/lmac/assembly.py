@@ -104,12 +104,14 @@ def start_sandbox(
     files: Mapping[str, bytes] | None = None,
     cache: Path | None = None,
     shared: Shared | None = None,
+    taped: type[TapedEvaluator] = TapedEvaluator,
 ) -> RunSandbox:
     """Start volume, keeper and boxes; what dead runs of this machine left is removed first.
 
     Args:
         files: What the store begins with, by path.
         cache: Keeps what the files depend on; only where they may depend on something.
+        taped: How the evaluator makes use of the journal.
 
     Raises:
         SandboxError: no engine answers, it lacks what the policy needs, a container does not come up, or the
@@ -141,7 +143,7 @@ def start_sandbox(
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
     store = FileStore(sandbox.store)
-    evaluator = TapedEvaluator(
+    evaluator = taped(
         journal,
         sandbox.boxes,
         _as_configured(checks, config, suites),

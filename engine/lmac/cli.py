@@ -62,6 +62,7 @@ def cli() -> None:
     A run:           lmac run "Write a module roman.py that converts Roman numerals, with tests"
     What came of it: lmac show RUN, lmac report RUN
     After a crash:   lmac resume RUN
+    Was it so?       lmac replay RUN
     Trouble:         lmac doctor
 
     Exit codes: 0 ok, 1 checks failed, 2 configuration, 3 budget, 4 model, 5 sandbox, 70 a fault of LMAC,
@@ -314,6 +315,38 @@ def export(run: str, form: Literal["dir", "tar", "zip", "git"], output: Path, ru
     from lmac.commands.export import export_run
 
     return export_run(run, Path(runs_folder), form, output)
+
+
+@cli.command("replay")
+@click.argument("run")
+@click.option("--runs-folder", default="runs", show_default=True, help="Where runs are kept.")
+@click.option(
+    "--on", metavar="IMAGE", help="Execute in this image (name or id). [default: the one that RUN had]"
+)
+@click.option(
+    "--keep-going", is_flag=True, help="List all differences that can be gone past, not the first one only."
+)
+@json_option
+def replay_command(run: str, runs_folder: str, on: str | None, keep_going: bool, as_json: bool) -> int:
+    """Do RUN again from its recording, by its id or its folder, and say whether it is the same.
+
+    The recorded replies go to the control unit once more: no model is started, no key is needed, nothing is
+    paid, and nothing of RUN is written. Every request has to be the recorded one, every check and program is
+    executed again in boxes, and every event, store digest and verdict is compared.
+
+    Identical: exit code 0. Different: exit code 1, and the first event that differs (prompt, reply, verdict,
+    store, decision), with how. A verdict that differs is executed up to three times more; what does not come
+    out alike then is named flaky, and is no difference: identical but for flaky tests is exit code 0. A run
+    that was stopped or killed is compared as far as its recording goes.
+
+    \b
+    Examples:
+      lmac replay stack-queue-1122-1630-4f2a
+      lmac replay stack-queue-1122-1630-4f2a --on python --keep-going
+    """
+    from lmac.commands.replay import replay_run
+
+    return replay_run(run, Path(runs_folder), on, keep_going, as_json, os.environ)
 
 
 @cli.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,50 +74,61 @@ def resume(
             raise ConfigError(f"{folder}: the run had not begun", "start it again: `lmac run`")
         if recording[-1].kind == "run_closed" and (folder / RESULT_NAME).exists():
             return Resumed(read_result(folder), was_finished=True)
-        order = _recorded_order(folder, journal, environment, allowed_drift)
+        order = _order(folder, journal, environment, allowed_drift)
         demand_same_lock(order, journal, allowed_drift)
         return Resumed(carry_through(order, journal), was_finished=False)
 
 
-def _recorded_order(
+def _order(
     folder: Path, journal: Journal, environment: Mapping[str, str], allowed_drift: Collection[str]
 ) -> RunOrder:
-    """The order that the run was begun with."""
+    """The order that the run was begun with, with all that it needs to go on."""
+    cache = cache_folder(environment)
+    order = recorded_order(folder, journal, cache)
+    if "profile" not in allowed_drift:
+        demand_own_server(order.profile, order.config.model, folder)
+    _demand_same(journal.recording[0].data, order.checks, allowed_drift)
+    with Engine.connect(order.config.engine_url) as engine:
+        require_isolation(engine, order.config.isolation)
+        reference = load_checks(order.config).image if "image" in allowed_drift else order.image_id
+        image_id = resolve_image(engine, reference, cache)
+    return replace(
+        order,
+        image_id=image_id,
+        weights=resolve_weights(order.profile, cache),
+        api_key=resolve_key(order.profile, environment),
+    )
+
+
+def recorded_order(folder: Path, journal: Journal, cache: Path) -> RunOrder:
+    """The order that a run was begun with, but for its weights and key, with the checks of today.
+
+    Raises:
+        ConfigError: this version cannot read it.
+    """
     opening = journal.recording[0].data
     try:
         config = RunConfig.model_validate(opening["config"])
-        profile = ModelProfile.model_validate(opening["profile"])
-        if "profile" not in allowed_drift:
-            demand_own_server(profile, config.model, folder)
-        plan = load_checks(config)
-        _demand_same(opening, plan.checks, allowed_drift)
-        cache = cache_folder(environment)
-        with Engine.connect(config.engine_url) as engine:
-            require_isolation(engine, config.isolation)
-            reference = plan.image if "image" in allowed_drift else opening["image_id"]
-            image_id = resolve_image(engine, reference, cache)
         return RunOrder(
             task=Task(opening["task"], opening["task_name"]),
             config=config,
-            profile=profile,
-            checks=plan.checks,
-            image_id=image_id,
+            profile=ModelProfile.model_validate(opening["profile"]),
+            checks=load_checks(config).checks,
+            image_id=opening["image_id"],
             folder=folder,
             prompts=read_prompts(_text(journal, opening["prompts_digest"])),
-            weights=resolve_weights(profile, cache),
-            api_key=resolve_key(profile, environment),
             acceptance=_files(journal, opening["acceptance"]),
             acceptance_form=AcceptanceForm(opening["acceptance_form"]),
             machine=MachineKind(opening["machine"]),
             start=_start(journal, opening["start"]),
             program=_program(journal, opening["program"]),
-            cache=cache_folder(environment),
+            cache=cache,
         )
     except (KeyError, TypeError, ValueError, AttributeError, BlobMissing) as error:
         raise ConfigError(
             f"{folder}: another version of LMAC ({opening.get('lmac_version')}) began this run, and this one "
             f"({__version__}) cannot read what it is made of",
-            "resume it with that version",
+            "take that version for it",
         ) from error
 
 
@@ -127,9 +138,9 @@ def _demand_same(
     """Of a run that was stopped before it had a lock, too."""
     now = {"lmac_version": __version__, "checks": [described(check) for check in checks]}
     for part, name in DRIFTS.items():
-        if name in now and now[name] != opening[name] and part not in allowed_drift:
+        if name in now and now[name] != opening.get(name) and part not in allowed_drift:
             raise ConfigError(
-                f"{part}: the run began with {opening[name]}, here is {now[name]}",
+                f"{part}: the run began with {opening.get(name)}, here is {now[name]}",
                 f"put back what it began with, or allow that by --allow-drift {part}",
             )
 

@@ -45,6 +45,7 @@ from lmac.program import Program, Task
 from lmac.program.ledger import ledger
 from lmac.program.registry import InstructionRegistry
 from lmac.prompts import Prompts, shipped_prompts
+from lmac.recording.taped_evaluator import TapedEvaluator
 from lmac.recording.taped_processor import TapedProcessor
 from lmac.redaction import Redaction
 from lmac.report.export import Exported, export_files
@@ -128,8 +129,13 @@ def execute(order: RunOrder, listener: Listener | None = None) -> RunResult:
         return carry_through(order, journal)
 
 
-def carry_through(order: RunOrder, journal: Journal) -> RunResult:
+def carry_through(
+    order: RunOrder, journal: Journal, taped: type[TapedEvaluator] = TapedEvaluator
+) -> RunResult:
     """Carry out a run, or once more one that was recorded, to its outcome.
+
+    Args:
+        taped: How the evaluator makes use of the journal.
 
     Raises:
         Divergence: the run does not do what was recorded. Whatever stops it before the recording is over is
@@ -143,7 +149,7 @@ def carry_through(order: RunOrder, journal: Journal) -> RunResult:
             journal.append("run_opened", **_opening(order, journal.keep))
             # Without prompts, suites and files of its own, a run that was asked for and paid cannot go on.
             journal.sync()
-            _start_and_run(order, journal, progress)
+            _start_and_run(order, journal, progress, taped)
     except BaseException:
         # Whatever nobody foresaw goes on to the caller, and still leaves a closed journal and a result.
         if not journal.is_replaying:
@@ -248,7 +254,9 @@ def _typed(progress: _Progress, journal: Journal) -> Iterator[None]:
             raise
 
 
-def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> None:
+def _start_and_run(
+    order: RunOrder, journal: Journal, progress: _Progress, taped: type[TapedEvaluator]
+) -> None:
     with ExitStack() as stack:
         suites = standing_suites(
             order.config, order.checks, order.task, order.acceptance, order.acceptance_form
@@ -265,6 +273,7 @@ def _start_and_run(order: RunOrder, journal: Journal, progress: _Progress) -> No
             _starting_files(order, journal),
             order.cache,
             order.shared,
+            taped,
         )
         recorded = RecordedLock(gather_lock(order, sandbox.sandbox.engine), journal, order.folder)
 

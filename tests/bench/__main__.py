@@ -8,10 +8,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench import boxes, image, journal, random_models, runs, startup, store, throughput, turns, verdict
+from bench import (
+    boxes,
+    image,
+    journal,
+    random_models,
+    replays,
+    runs,
+    startup,
+    store,
+    throughput,
+    turns,
+    verdict,
+)
 from bench.figures import FIGURES, Figure, Measured
 
-GROUPS = (startup, store, turns, journal, boxes, verdict, throughput, image, random_models, runs)
+GROUPS = (startup, store, turns, journal, boxes, verdict, throughput, image, random_models, runs, replays)
 """In the order of measuring; importing a group enters its figures."""
 
 RESULTS = Path("build") / "bench.json"

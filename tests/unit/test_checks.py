@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from job_results import Event, collected, finished, job_result, of_test, ran
 from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, TestCheck
-from lmac.checks.session import MOST_FINDINGS, MOST_TESTS, canonical
+from lmac.checks.session import MOST_FINDINGS, MOST_TESTS, canonical, canonical_output
 from lmac.config import RunConfig
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, FileCoverage, Finding, Verdict
@@ -298,7 +298,7 @@ def test_a_session_is_claimed_and_tells_each_test_with_its_time() -> None:
 
     assert judged.claimed
     assert judged.counts_tests
-    assert judged.tests == (("t::b", "failed", 0.1), ("t::slow", "passed", 2.0), ("t::a", "passed", 0.1))
+    assert judged.tests == (("t::b", "failed", 0.1), ("t::a", "passed", 0.1), ("t::slow", "passed", 2.0))
 
 
 def test_a_session_of_any_name_says_what_to_write_where_there_are_no_tests() -> None:
@@ -357,6 +357,13 @@ def test_a_failure_s_text_is_the_same_in_every_run() -> None:
     text = "<A object at 0x7f3cbf3aa910> in /scratch/tmp/pytest-of-job/pytest-0/a.txt and 0x1f"
 
     assert canonical(text) == "<A object at 0x...> in /scratch/tmp/... and 0x1f"
+    assert canonical("1 failed in 0.12s, in 3 s") == "1 failed in ... s, in 3 s"
+
+
+def test_a_program_s_output_is_the_same_in_every_run_and_keeps_the_numbers_that_it_means() -> None:
+    text = "<A object at 0x7f3cbf3aa910> in /scratch/tmp/tmpq1w2/a.txt says 0xdeadbeef in 0.12s"
+
+    assert canonical_output(text) == "<A object at 0x...> in /scratch/tmp/... says 0xdeadbeef in 0.12s"
 
 
 def test_syntax_names_each_fault_by_path_and_line() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lmac.checks.session import canonical
+from lmac.checks.session import canonical, canonical_output
 from lmac.messages import Finish, Reply
 from lmac.printable import printable
 from lmac.processor.continuation import joined
@@ -134,6 +134,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "untrusted": untrusted,
     "printable": printable,
     "canonical": canonical,
+    "canonical output": canonical_output,
     "shown": _shown,
     "blocks": _read_blocks,
     "excerpt": lambda text: (excerpt(text, 1000), excerpt(f"E  {text}\n{text}:", 1000), cause(text)),

@@ -118,7 +118,7 @@ class CommandCheck:
         return said
 
     def _judged(self, result: JobResult, said: list[Said]) -> CheckResult:
-        found = [self._finding(one) for each in said for one in each.told]
+        found = [self._finding(one, result) for each in said for one in each.told]
         found.sort(key=lambda finding: not finding.blocking)
         untold = Counter(finding.blocking for finding in found[MOST_FINDINGS:])
         for each in said:
@@ -149,8 +149,11 @@ class CommandCheck:
             return _AWAITED[program]
         return f"there is no file {' or '.join(self.definition.files) or 'with a test'}"
 
-    def _finding(self, one: Told) -> Finding:
+    def _finding(self, one: Told, result: JobResult) -> Finding:
         text = f"{one.rule} {one.text}" if one.rule and not one.text.startswith(one.rule) else one.text
+        if self.reuse is Reuse.SINGLE_USE:
+            # Generated code has a say in it, and may tell who it runs as.
+            text = result.same_for_all_boxes(text)
         return Finding(one.where, text, self._blocks(one))
 
     def _blocks(self, one: Told) -> bool:

@@ -21,7 +21,10 @@ from lmac.evaluation import (
 from lmac_sandbox import Ending, JobResult
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
+_OBJECT = re.compile(r"\bat 0x[0-9a-f]{6,16}\b")
 _TEMPORARY = re.compile(r"/scratch/(?:tmp|home)/[^\s'\"]*")
+_DURATION = re.compile(r"\bin \d{1,9}\.\d{1,9} ?s\b")
+"""As pytest and others close their last words."""
 
 NO_TESTS_COLLECTED = 5
 """pytest's own exit code."""
@@ -93,9 +96,11 @@ def _first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 
 def most_telling(outcomes: Iterable[JudgedTest]) -> tuple[JudgedTest, ...]:
-    """What did not pass, then the slowest; at most `MOST_TESTS`."""
-    ordered = sorted(outcomes, key=lambda test: (test.outcome == "passed", -test.seconds))
-    return tuple(ordered[:MOST_TESTS])
+    """What did not pass, then the others, each as they ran; at most `MOST_TESTS`.
+
+    Durations have no say: which tests of many are kept would differ between two runs of the same files.
+    """
+    return tuple(sorted(outcomes, key=lambda test: test.outcome == "passed")[:MOST_TESTS])
 
 
 def _verdict(result: JobResult, passed: int, failed: int) -> Verdict:
@@ -142,4 +147,9 @@ def _findings(result: JobResult) -> Iterable[Finding]:
 
 def canonical(text: str) -> str:
     """A failure's text without what differs between two runs of the same failure."""
-    return _TEMPORARY.sub("/scratch/tmp/...", _ADDRESS.sub("0x...", text))
+    return _DURATION.sub("in ... s", _TEMPORARY.sub("/scratch/tmp/...", _ADDRESS.sub("0x...", text)))
+
+
+def canonical_output(text: str) -> str:
+    """What a program printed, without what differs between two runs of it; numbers that it means stay."""
+    return _TEMPORARY.sub("/scratch/tmp/...", _OBJECT.sub("at 0x...", text))

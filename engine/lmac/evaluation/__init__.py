@@ -94,7 +94,7 @@ class CheckResult:
     reuse: Reuse = Reuse.SINGLE_USE
     """Grade of the box that it ran in."""
     tests: tuple[JudgedTest, ...] = ()
-    """What did not pass, then the slowest; the first of many."""
+    """What did not pass, then the others, as they ran; the first of many."""
     coverage: tuple[FileCoverage, ...] = ()
     """Of the subject's files; only when it was asked for."""
     promised: tuple[PromisedTest, ...] = ()

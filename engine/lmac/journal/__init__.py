@@ -13,7 +13,7 @@ from lmac.journal.reading import read_journal
 from lmac.journal.schema import journal_schema
 from lmac.journal.tape import STOPPED, Effect, Policy
 from lmac.journal.verifying import End, Verified, verify_journal
-from lmac.journal.writer import BlobMissing, Journal, Listener
+from lmac.journal.writer import BlobMissing, Journal, Listener, as_bytes
 
 __all__ = [
     "JOURNAL_NAME",
@@ -29,6 +29,7 @@ __all__ = [
     "Listener",
     "Policy",
     "Verified",
+    "as_bytes",
     "journal_schema",
     "read_blob",
     "read_journal",

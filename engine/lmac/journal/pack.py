@@ -110,6 +110,10 @@ class Pack:
         self._places[digest] = place
         return digest.hex()
 
+    def holds(self, digest: str) -> bool:
+        """Whether a content was kept."""
+        return bytes.fromhex(digest) in self._places
+
     def read(self, digest: str) -> bytes | None:
         """A kept content; None when it is not here, or not as it was kept."""
         place = self._places.get(key := _key(digest))

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from lmac.checks.session import canonical_output
 from lmac.evaluation import in_words
 from lmac.evaluator import BoxBroken
 from lmac.rendering import untrusted
@@ -48,6 +49,6 @@ def _told(path: str, result: JobResult, most_characters: int) -> str:
     how = f"exit code {result.exit_code}" if result.ending is Ending.EXITED else in_words(result.ending)
     parts = [f"Ran {path}: {how}."]
     for name, output in (("stdout", result.stdout), ("stderr", result.stderr)):
-        if text := result.same_for_all_boxes(output.text()):
+        if text := canonical_output(result.same_for_all_boxes(output.text())):
             parts.append(f"{name}:\n{untrusted(cut(text, most_characters // 2))}")
     return "\n".join(parts)
