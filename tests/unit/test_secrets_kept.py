@@ -24,6 +24,7 @@ from lmac.ordering import demand_no_key, without_key
 from lmac.processor.failures import RetryPolicy
 from lmac.processor.openai_processor import OpenAIProcessor
 from lmac.program import Task
+from lmac.prompts import shipped_prompts
 from lmac.redaction import KEY_SHOWN, Redaction
 from lmac.resuming import resume
 from lmac.run import RunOrder
@@ -235,11 +236,20 @@ def test_a_run_of_somebody_else_gets_no_key_before_anything_is_started(tmp_path:
         "profile": load_profile(
             str(write_profile(tmp_path, "http://attacker.example/v1", server={"api_key_env": "HOME"}))
         ).model_dump(mode="json"),
+        "task": "Write a.py",
+        "task_name": "a",
+        "image_id": "sha256:0",
+        "machine": "control-unit",
+        "acceptance": None,
+        "acceptance_form": "api",
+        "start": None,
+        "program": None,
     }
     folder = tmp_path / "theirs"
     folder.mkdir()
     with Journal(folder) as journal:
-        journal.append("run_opened", **opening)
+        prompts = journal.keep(shipped_prompts().as_yaml())
+        journal.append("run_opened", **opening, prompts_digest=prompts)
 
     with pytest.raises(ConfigError, match=r"sends the key in HOME to http://attacker\.example/v1"):
         resume(folder, {"HOME": "/home/me"})
