@@ -14,7 +14,7 @@ from lmac import __version__
 from lmac.checks import AcceptanceForm, Check, described
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
-from lmac.inputs import cache_folder, load_checks, resolve_image, resolve_key, resolve_weights
+from lmac.inputs import cache_folder, load_checks, resolve_key, resolve_weights
 from lmac.journal import BlobMissing, Journal, Listener, Policy
 from lmac.models.profile import ModelProfile
 from lmac.program import Program, Task
@@ -23,6 +23,7 @@ from lmac.report.result import RESULT_NAME, RunResult, read_result
 from lmac.report.verifying import known_end
 from lmac.run import RunOrder, cancelling_once, carry_through
 from lmac.run_lock import demand_parts, demand_same, folded_lock, gather_lock
+from lmac.shipped_images import resolve_image
 from lmac.starting_folder import LeftOut, Start
 from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation

@@ -11,8 +11,9 @@ import click
 from lmac.commands.terminal import shown_progress, terminal_json
 from lmac.errors import ConfigError, ExitCode, SandboxFailure
 from lmac.image_reference import ImageReference
-from lmac.inputs import cache_folder, demand_image, image_folder, image_folders, resolve_image
+from lmac.inputs import cache_folder
 from lmac.printable import printable
+from lmac.shipped_images import demand_image, image_folder, image_folders, resolve_image
 from lmac_sandbox import (
     NAME_LABEL,
     BuiltImage,
