@@ -21,6 +21,7 @@ from lmac.inputs import load_checks
 from lmac.journal import Event
 from lmac.resuming import resume
 from lmac.run import execute
+from lmac.run_lock import LOCK_NAME, recorded_lock
 from lmac.transitions import Outcome
 from lmac_sandbox import (
     Box,
@@ -318,6 +319,15 @@ def test_a_run_without_packages_says_so_once_somebody_asks(
         assert report.green is True
 
 
+def assert_locked(folder: Path, given: Event) -> None:
+    lock = recorded_lock(folder)
+    assert lock is not None
+    assert lock.as_json() == (folder / LOCK_NAME).read_text()
+    part = lock.dependencies[given.data["file_sha256"]]
+    assert part.layer_sha256 == given.data["layer_sha256"]
+    assert part.packages["greeting"].sha256 == given.data["pins"][0]["sha256"]
+
+
 def test_a_whole_run_gets_what_its_model_asked_for(
     engine: Engine, image_id: str, index: WheelIndex, tmp_path: Path
 ) -> None:
@@ -343,6 +353,7 @@ def test_a_whole_run_gets_what_its_model_asked_for(
     (event,) = events(order.folder, "dependencies")
     assert event.data["image_id"] != image_id
     assert len(event.data["layer_sha256"]) == 64
+    assert_locked(order.folder, event)
 
 
 @pytest.mark.parametrize("stopped_at", ["dependencies_refused", "dependencies", "report"])
@@ -374,7 +385,9 @@ def test_a_resumed_run_has_what_it_had_without_asking_an_index(
     later = index.asked[asked:]
     assert "/simple/nothing-like-this/" not in later
     assert bool(later) is (stopped_at == "dependencies_refused")
-    assert len({event.data["layer_sha256"] for event in events(order.folder, "dependencies")}) == 1
+    given = events(order.folder, "dependencies")
+    assert len({event.data["layer_sha256"] for event in given}) == 1
+    assert_locked(order.folder, given[0])
 
 
 def test_a_wheel_that_holds_what_no_layer_may_reaches_no_engine(
