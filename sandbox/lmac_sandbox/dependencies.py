@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmac_sandbox.dependency_cache import NOTES, note_use, noted_layer
 from lmac_sandbox.dependency_image import find_with_layer, load_with_layer
 from lmac_sandbox.dependency_layer import LayerLimits, wheels_digest, write_dependency_layer
 from lmac_sandbox.dependency_wheels import PinnedWheel, Target, WheelSource
@@ -125,16 +127,16 @@ class DependencyProvider:
     def _note_path(self, pins: Sequence[PinnedWheel], target: Target) -> Path:
         limits = str(self._limits.unpacked_bytes)
         digest = wheels_digest([limits, *(pin.sha256 for pin in pins)], target.standard_modules)
-        return self._cache / "layers" / digest
+        return self._cache / NOTES / digest
 
     def _known_layer(self, pins: Sequence[PinnedWheel], target: Target) -> str | None:
         """The digest that the same wheels gave before, within the same limits."""
         path = self._note_path(pins, target)
-        try:
-            noted = path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            return None
-        return noted if re.fullmatch(r"[0-9a-f]{64}", noted) else None
+        noted = noted_layer(path)
+        # A cache that cannot be written to is as good for reading.
+        with suppress(OSError):
+            note_use([path] if noted else [])
+        return noted
 
     def _note(self, pins: Sequence[PinnedWheel], target: Target, digest: str, folder: Path) -> None:
         path = self._note_path(pins, target)

@@ -394,7 +394,9 @@ def test_clean_says_what_it_removed(tmp_path: Path) -> None:
     cleaned = Shell(tmp_path).lmac("clean", "--json")
 
     assert cleaned.code == 0
-    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes", "images", "left_to_others"}
+    told = json.loads(cleaned.stdout)
+    assert told.keys() == {"containers", "volumes", "images", "left_to_others", "dependencies"}
+    assert told["dependencies"].keys() == {"removed", "freed_bytes", "in_use"}
 
 
 def test_doctor_warns_of_what_a_version_number_does_not_rule_out(tmp_path: Path, engine: Engine) -> None:

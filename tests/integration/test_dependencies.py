@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from lmac_sandbox import (
     Target,
     dependency_image,
     open_sandbox,
+    prune_dependency_images,
     target_job,
     target_of,
 )
@@ -139,6 +141,12 @@ def test_generated_code_imports_packages_and_nothing_else_of_the_box_does(
     assert verdict.verdict is Verdict.PASSED
 
 
+def would_go(engine: Engine, cache: Path) -> tuple[str, ...]:
+    pruned = prune_dependency_images(engine, cache, dry_run=True)
+    # Whoever else runs on this engine may stand on the image below.
+    return (*pruned.removed, *pruned.in_use)
+
+
 def test_the_same_wheels_are_one_image_whoever_brings_them(
     engine: Engine, image_id: str, index: WheelIndex, target: Target, tmp_path: Path
 ) -> None:
@@ -146,8 +154,12 @@ def test_the_same_wheels_are_one_image_whoever_brings_them(
     first = provider_in(tmp_path / "first", engine, image_id, index).provide(pins, target)
     index.asked.clear()
 
+    for note in (tmp_path / "first" / "layers").iterdir():
+        os.utime(note, (1, 1))
+    assert first.image_id in would_go(engine, tmp_path / "first")
     again = provider_in(tmp_path / "first", engine, image_id, index).provide(pins, target)
     assert (again, index.asked) == (first, [])
+    assert first.image_id not in would_go(engine, tmp_path / "first")
 
     elsewhere = provider_in(tmp_path / "second", engine, image_id, index).provide(pins, target)
     assert elsewhere == first
