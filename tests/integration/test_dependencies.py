@@ -26,12 +26,14 @@ from lmac.run_lock import LOCK_NAME, recorded_lock
 from lmac.transitions import Outcome
 from lmac_sandbox import (
     Box,
+    DependencyLimits,
     DependencyProvider,
     DependencyRefused,
     Ending,
     Engine,
     EngineFailure,
     Job,
+    PackageUnavailable,
     Sandbox,
     Target,
     dependency_image,
@@ -139,6 +141,41 @@ def test_generated_code_imports_packages_and_nothing_else_of_the_box_does(
         verdict, judged = judged_by(AcceptanceCheck(AcceptanceForm.API), suite, box)
     assert outcomes(judged) == {"test_greets": "passed", "test_the_judge_has_none_of_it": "passed"}
     assert verdict.verdict is Verdict.PASSED
+
+
+def test_packages_come_compiled_and_what_cannot_be_compiled_stays_as_it_is(
+    engine: Engine, sandbox: Sandbox, image_id: str, index: WheelIndex, target: Target, tmp_path: Path
+) -> None:
+    odd = {
+        "deep.py": "(" * 100_000,
+        "unread.py": "# coding: nothing\n",
+        "nul.py": "x = 1\0",
+        "template.py": "{% if x %}",
+    }
+    pin = index.publish("greeting", files={"greeting.py": HELLO, **odd})
+    provided = provider_in(tmp_path, engine, image_id, index).provide([pin], target)
+    sandbox.store.write_many(POLITE)
+    sandbox.use_image(provided.image_id)
+
+    with sandbox.boxes.take() as box:
+        box.snapshot()
+        listed = "import os; print(sorted(os.listdir('/opt/dependencies/__pycache__')))"
+        assert said_in(box, listed) == "['greeting.cpython-311.pyc']\n"
+        imported = said_in(box, "import greeting", "-v")
+        assert "code object from '/opt/dependencies/__pycache__/greeting.cpython-311.pyc'" in imported
+
+
+def test_packages_that_take_too_long_to_compile_are_told_and_leave_nothing(
+    engine: Engine, image_id: str, index: WheelIndex, target: Target, tmp_path: Path
+) -> None:
+    pin = index.publish("greeting", files={"greeting.py": HELLO})
+    ready = provider_in(tmp_path, engine, image_id, index)
+    ready._wheels.fetch([pin], target)
+    hasty = DependencyProvider(engine, image_id, tmp_path, DependencyLimits(fetch_seconds=0.01), index.url)
+
+    with pytest.raises(PackageUnavailable, match="cannot be compiled now"):
+        hasty.provide([pin], target)
+    assert ready.provide([pin], target).layer_digest
 
 
 def would_go(engine: Engine, cache: Path) -> tuple[str, ...]:
