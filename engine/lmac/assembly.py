@@ -81,6 +81,8 @@ class RunSandbox:
 
     workspace: Workspace
     sandbox: Sandbox
+    dependencies: Dependencies | None = None
+    """None where boxes keep the image that they start with."""
 
     @contextmanager
     def rescued_store(self) -> Iterator[FileStore]:
@@ -143,6 +145,7 @@ def start_sandbox(
     # A box of its own: one that has executed generated code is not for tools.
     tests = sandbox.warm_box() if config.evaluation.test_reuse is Reuse.RUN else sandbox.boxes
     store = FileStore(sandbox.store)
+    dependencies = _dependencies(config.dependencies, sandbox, tools, store, journal, cache)
     evaluator = taped(
         journal,
         sandbox.boxes,
@@ -152,9 +155,9 @@ def start_sandbox(
         suites=suites,
         overlay_digest=store.overlay_digest,
         most_at_once=config.evaluation.candidates_at_once or max(config.ready_boxes, os.cpu_count() or 1),
-        preparation=_dependencies(config.dependencies, sandbox, tools, store, journal, cache),
+        preparation=dependencies,
     )
-    return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), sandbox)
+    return RunSandbox(Workspace(store, evaluator, StoreMap(evaluator, store)), sandbox, dependencies)
 
 
 def _dependencies(

@@ -460,7 +460,8 @@ def doctor(
 def clean(engine_url: str | None, hosts: tuple[str, ...], as_json: bool) -> int:
     """Remove containers and volumes that dead runs of this machine left; runs and caches stay.
 
-    What other machines own on a shared engine is named and left alone, unless --host names them.
+    Images with packages for generated code go where no run stands on them and this cache has not used them
+    for 30 days. What other machines own on a shared engine is named and left alone, unless --host names them.
 
     \b
     Examples:
@@ -469,7 +470,7 @@ def clean(engine_url: str | None, hosts: tuple[str, ...], as_json: bool) -> int:
     """
     from lmac.commands.clean import clean_engine
 
-    return clean_engine(engine_url, hosts, as_json)
+    return clean_engine(engine_url, hosts, as_json, os.environ)
 
 
 @cli.command("batch")
@@ -734,6 +735,8 @@ def images_prune(
 
     Images of others, those with a name that somebody gave them, and those that a container stands on stay.
     Archives of older builds in the cache go, too; packages stay, since mirrors may have dropped them.
+    Without NAMES also what generated code asked for: images that no run stands on, and wheels, that were not
+    used for 30 days. A run that asks for the same again fetches it again.
     An old run can be replayed only on its image: keep that, or save it first.
 
     \b

@@ -10,31 +10,22 @@ from pathlib import Path
 from lmac.checks import CheckPlan, CheckSet, NamedSet, SuiteSettings, plan_checks
 from lmac.config import Domain, RunConfig
 from lmac.dependencies import how_to_ask
-from lmac.errors import ConfigError, SandboxFailure, WeightsError
-from lmac.image_reference import ImageReference
+from lmac.errors import ConfigError, WeightsError
 from lmac.models.profile import ModelProfile
 from lmac.models.weights import find_weights
 from lmac.processor.openai_processor import checked_key
 from lmac.program import Task
 from lmac.prompts import LANGUAGE_PARTS, Prompts, checked_parts, make_prompts, shipped_language
 from lmac.redaction import note_secret
-from lmac.shipped import shipped_folder
+from lmac.shipped import SET_UP, shipped_folder
+from lmac.shipped_images import demand_image
 from lmac.yaml_source import YamlSource, override, parse_yaml, validated
-from lmac_sandbox import (
-    BadPath,
-    Engine,
-    ImageError,
-    check_path,
-    expected_image_id,
-    identify_image,
-    lock_digest,
-)
+from lmac_sandbox import BadPath, check_path
 
 TASK_CHARACTERS = 200_000
 SUITE_BYTES = 4 * 2**20
 """All files of an acceptance suite together."""
 SUITE_SETTINGS_NAME = "acceptance.yaml"
-SET_UP = "run `lmac setup` with the same -c and -k, which brings it in"
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
 
 
@@ -332,83 +323,6 @@ def resolve_weights(profile: ModelProfile, cache: Path) -> Path | None:
         where = f"{own} is no GGUF file" if own else "they are not in the cache"
         raise WeightsError(f"weights of {profile.name}: {where}", SET_UP)
     return found
-
-
-def demand_image(text: str) -> ImageReference:
-    """Read a reference to an image, and look whether a shipped one is there with the lock that is named.
-
-    Raises:
-        ConfigError: it is none, there is no such image, or its lock is another one.
-    """
-    reference = ImageReference.parse(text)
-    if reference.name is None:
-        return reference
-    folder = image_folder(reference.name)
-    if reference.lock_digest is None:
-        return reference
-    found = _lock_digest(reference.name, folder)
-    if reference.lock_digest != found:
-        raise ConfigError(
-            f"image {reference.name}: its lock is {found}, not {reference.lock_digest} as is asked for",
-            f"name {reference.name}@lock:{found}, or bring back that lock into {folder}",
-        )
-    return reference
-
-
-def demand_pinned_image(text: str) -> ImageReference:
-    """As `demand_image`, for what shall mean the same image on every machine and every day: a batch.
-
-    Raises:
-        ConfigError: as there, or a name alone, which means another image once its lock was refreshed.
-    """
-    reference = demand_image(text)
-    if not reference.is_pinned:
-        name = reference.name or ""
-        locked = f"{name}@lock:{_lock_digest(name, image_folder(name))}"
-        raise ConfigError(f"image {text!r}: a name alone is refused here", f"name its lock: {locked}")
-    return reference
-
-
-def _lock_digest(name: str, folder: Path) -> str:
-    try:
-        return lock_digest(folder)
-    except ImageError as error:
-        raise ConfigError(f"image {name}: {error.message}", error.next_step) from error
-
-
-def resolve_image(engine: Engine, text: str, cache: Path) -> str:
-    """The id of the image that a reference names: its own, the same on every engine.
-
-    Raises:
-        ConfigError: as `demand_image`.
-        SandboxFailure: the image was not built here.
-        ImageNotFound: the engine does not have it.
-    """
-    reference = demand_image(text)
-    if reference.name is None:
-        return identify_image(engine, str(reference)).image_id
-    image_id = expected_image_id(image_folder(reference.name), cache / "images")
-    if image_id is None:
-        raise SandboxFailure(f"image {text}: it was not built here yet", SET_UP)
-    return identify_image(engine, image_id).image_id
-
-
-def image_folder(name: str) -> Path:
-    """The definition of a shipped image.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    folder = shipped_folder("images") / name
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or not folder.is_dir():
-        known = ", ".join(path.name for path in image_folders())
-        raise ConfigError(f"image {name!r}: no such image; shipped are {known}", "or name an id, sha256:...")
-    return folder
-
-
-def image_folders() -> list[Path]:
-    """The definitions of all shipped images, by name."""
-    return sorted(path.parent for path in shipped_folder("images").glob("*/image.yaml"))
 
 
 def _names_file(argument: str) -> bool:

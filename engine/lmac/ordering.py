@@ -21,13 +21,13 @@ from lmac.inputs import (
     load_prompts,
     load_suite,
     load_suite_settings,
-    resolve_image,
     resolve_key,
     resolve_weights,
 )
 from lmac.program_file import load_program
 from lmac.redaction import Redaction
 from lmac.run import RunOrder
+from lmac.shipped_images import resolve_image
 from lmac.starting_folder import LeftOut, Start, load_start
 from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation

@@ -13,7 +13,7 @@ from typing import Any
 
 from lmac import __version__
 from lmac.errors import ConfigError, Divergence, ExitCode, SandboxFailure
-from lmac.inputs import cache_folder, resolve_image
+from lmac.inputs import cache_folder
 from lmac.journal import STOPPED, Listener, read_journal
 from lmac.recording.audit import Audit, Difference, Flaky, Found
 from lmac.recording.audited_evaluator import AuditedEvaluator
@@ -21,6 +21,7 @@ from lmac.recording.audited_journal import AuditedJournal, RecordingOver
 from lmac.report.verifying import verify_run
 from lmac.resuming import recorded_order
 from lmac.run import RunOrder, carry_through
+from lmac.shipped_images import resolve_image
 from lmac_sandbox import Engine, ImageNotFound, require_isolation
 
 

@@ -18,7 +18,6 @@ from lmac.inputs import (
     cache_folder,
     demand_own_server,
     load_checks,
-    resolve_image,
     resolve_key,
     resolve_weights,
 )
@@ -30,6 +29,7 @@ from lmac.report.result import RESULT_NAME, RunResult, read_result
 from lmac.report.verifying import known_end
 from lmac.run import RunOrder, cancelling_once, carry_through
 from lmac.run_lock import demand_parts, demand_same, folded_lock, gather_lock
+from lmac.shipped_images import resolve_image
 from lmac.starting_folder import LeftOut, Start
 from lmac.transitions import MachineKind
 from lmac_sandbox import Engine, require_isolation

@@ -276,6 +276,8 @@ def _start_and_run(
             taped,
         )
         recorded = RecordedLock(gather_lock(order, sandbox.sandbox.engine), journal, order.folder)
+        if sandbox.dependencies is not None:
+            sandbox.dependencies.on_given = recorded.add_dependencies
 
         def start() -> ServerProcessor:
             connected = start_processor(

@@ -69,6 +69,11 @@ if TYPE_CHECKING:
         target_job,
         target_of,
     )
+    from lmac_sandbox.dependency_prune import (
+        PrunedDependencies,
+        prune_dependency_cache,
+        prune_dependency_images,
+    )
     from lmac_sandbox.dependency_wheels import PinnedWheel, Target
     from lmac_sandbox.images import (
         NAME_LABEL,
@@ -151,6 +156,7 @@ __all__ = [
     "ProvenLayer",
     "ProvidedDependencies",
     "Pruned",
+    "PrunedDependencies",
     "Reading",
     "Reaped",
     "Requirement",
@@ -195,6 +201,8 @@ __all__ = [
     "prove_content",
     "prove_image",
     "prune_cache",
+    "prune_dependency_cache",
+    "prune_dependency_images",
     "prune_images",
     "read_archive",
     "reap",
@@ -222,6 +230,7 @@ _IMPORTED_ON_USE = {
     "LockChange": "images",
     "ProvenLayer": "images",
     "Pruned": "images",
+    "PrunedDependencies": "dependency_prune",
     "build_from_archive": "images",
     "DependencyLimits": "dependencies",
     "DependencyProvider": "dependencies",
@@ -241,6 +250,8 @@ _IMPORTED_ON_USE = {
     "prove_content": "images",
     "prove_image": "images",
     "prune_cache": "images",
+    "prune_dependency_cache": "dependency_prune",
+    "prune_dependency_images": "dependency_prune",
     "prune_images": "images",
     "read_archive": "images",
     "refresh_lock": "images",

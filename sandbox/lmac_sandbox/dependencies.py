@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from lmac_sandbox.dependency_cache import NOTES, note_use, noted_layer
 from lmac_sandbox.dependency_image import find_with_layer, load_with_layer
 from lmac_sandbox.dependency_layer import LayerLimits, wheels_digest, write_dependency_layer
 from lmac_sandbox.dependency_wheels import PinnedWheel, Target, WheelSource
 from lmac_sandbox.download_cache import disk_errors, partial_folder
-from lmac_sandbox.errors import SandboxError
+from lmac_sandbox.errors import EngineFailure, EngineUnavailable, PackageUnavailable, SandboxError
+from lmac_sandbox.image_bytecode import compile_layer
+from lmac_sandbox.inside.places import DEPENDENCIES
 from lmac_sandbox.jobs import Job, JobResult
 from lmac_sandbox.limits import MIB
 from lmac_sandbox.requirement_lines import Requirement, canonical_name
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
 
 _PROBE_SECONDS = 20.0
+_BYTECODE_TIMES = 2
+"""Of unpacked bytes: room for bytecode, which is seldom larger than its source."""
 _PROBE = """
 import importlib.metadata, json, os, platform, sys
 print(json.dumps({
@@ -43,7 +49,7 @@ class DependencyLimits:
     unpacked_bytes: int = 256 * MIB
     """Of all of them together, and of any single wheel."""
     fetch_seconds: float = 300.0
-    """Of one call of pip: one to resolve, one to fetch."""
+    """Of one call of pip: one to resolve, one to fetch; and to compile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class DependencyProvider:
         Raises:
             DependencyRefused: the wheels pass a limit, or hold what no layer may.
             ImageMismatch: a wheel is not the one that was pinned.
-            PackageUnavailable: a wheel cannot be fetched.
+            PackageUnavailable: a wheel cannot be fetched, or all of them not be compiled.
             EngineFailure: the engine does not take the layer.
         """
         if not pins:
@@ -115,6 +121,7 @@ class DependencyProvider:
                 target.standard_modules,
                 LayerLimits(self._limits.unpacked_bytes),
                 layer,
+                self._compile,
             )
             image_id = find_with_layer(self._engine, self._image_id, facts.digest)
             if image_id is None:
@@ -122,19 +129,40 @@ class DependencyProvider:
             self._note(pins, target, facts.digest, folder)
         return ProvidedDependencies(tuple(pins), facts.digest, image_id)
 
+    def _compile(self, layer_path: Path, output: IO[bytes]) -> None:
+        """By the interpreter of the image, in a container of it: parsed there, and never run."""
+        limits = self._limits
+        most_bytes = _BYTECODE_TIMES * limits.unpacked_bytes
+        try:
+            compile_layer(
+                self._engine,
+                self._image_id,
+                layer_path,
+                DEPENDENCIES,
+                output,
+                limits.fetch_seconds,
+                most_bytes,
+            )
+        # An engine that waits longer than it was asked to is one that does not answer.
+        except (EngineFailure, EngineUnavailable) as error:
+            raise PackageUnavailable(
+                f"the packages cannot be compiled now: {error.message}", error.next_step
+            ) from error
+
     def _note_path(self, pins: Sequence[PinnedWheel], target: Target) -> Path:
-        limits = str(self._limits.unpacked_bytes)
-        digest = wheels_digest([limits, *(pin.sha256 for pin in pins)], target.standard_modules)
-        return self._cache / "layers" / digest
+        # Of the image: its interpreter decides on the bytecode.
+        ours = (str(self._limits.unpacked_bytes), self._image_id)
+        digest = wheels_digest([*ours, *(pin.sha256 for pin in pins)], target.standard_modules)
+        return self._cache / NOTES / digest
 
     def _known_layer(self, pins: Sequence[PinnedWheel], target: Target) -> str | None:
         """The digest that the same wheels gave before, within the same limits."""
         path = self._note_path(pins, target)
-        try:
-            noted = path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            return None
-        return noted if re.fullmatch(r"[0-9a-f]{64}", noted) else None
+        noted = noted_layer(path)
+        # A cache that cannot be written to is as good for reading.
+        with suppress(OSError):
+            note_use([path] if noted else [])
+        return noted
 
     def _note(self, pins: Sequence[PinnedWheel], target: Target, digest: str, folder: Path) -> None:
         path = self._note_path(pins, target)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
+import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from lmac_sandbox.download_cache import file_sha256
-from lmac_sandbox.errors import DependencyRefused, ImageError
+from lmac_sandbox.errors import DependencyRefused, ImageError, PackageUnavailable
+from lmac_sandbox.image_bytecode import OUTPUT_FOLDER
 from lmac_sandbox.image_tree import LayerTree
 from lmac_sandbox.inside.places import DEPENDENCIES
 
-FORMAT = 1
+FORMAT = 2
 """Of a layer: another number where the same wheels would give other bytes."""
 _END = struct.Struct("<4s4H2LH")
 _END_MARK = b"PK\x05\x06"
@@ -34,6 +37,10 @@ _LEFT_OUT_SCHEMES = ("scripts", "data", "headers")
 _OF_THE_INTERPRETER = frozenset({"sitecustomize", "usercustomize"})
 """Modules that each interpreter imports by itself."""
 _PATH_CHARACTERS = 200
+_COMPILED = f"{OUTPUT_FOLDER.lstrip('/')}/"
+_CACHE_FILE = re.compile(
+    rf"{_COMPILED}{DEPENDENCIES.lstrip('/')}/(?P<folder>(?:[^/]+/)*)__pycache__/(?P<module>[^/.]+)\.[a-z0-9-]+\.pyc"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +69,21 @@ class _Member:
     """Path below the folder of dependencies."""
 
 
+Compiler = Callable[[Path, IO[bytes]], None]
+"""Takes a layer of sources, and writes their bytecode as `compile_layer` does."""
+
+
 def write_dependency_layer(
-    wheels: Mapping[str, Path], standard_modules: frozenset[str], limits: LayerLimits, layer_path: Path
+    wheels: Mapping[str, Path],
+    standard_modules: frozenset[str],
+    limits: LayerLimits,
+    layer_path: Path,
+    compiler: Compiler | None = None,
 ) -> LayerFacts:
     """Unpack wheels, given by their file names; the same wheels give the same bytes. No program, no script.
+
+    Args:
+        compiler: Without one each process that imports a package compiles it anew.
 
     Raises:
         DependencyRefused: a wheel is damaged, too large, or holds what has no place in a layer; the message
@@ -95,6 +113,13 @@ def write_dependency_layer(
                 raise DependencyRefused(f"{member.wheel}: {covered} is a file and a folder")
         try:
             tree.write(layer_path)
+            if compiler is not None:
+                with tempfile.TemporaryFile(dir=layer_path.parent) as compiled:
+                    compiler(layer_path, compiled)
+                    _add_bytecode(tree, compiled, kept.keys())
+                tree.write(layer_path)
+        except PackageUnavailable:
+            raise
         except ImageError as error:
             raise DependencyRefused(error.message) from error
     return LayerFacts(file_sha256(layer_path), len(kept), unpacked_bytes)
@@ -197,6 +222,21 @@ def _unpack(archive: zipfile.ZipFile, member: _Member, tree: LayerTree) -> None:
             tree.add_file(f"{DEPENDENCIES}/{member.place}", content, executable)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, ImageError) as error:
         raise DependencyRefused(f"{member.wheel}: {member.place} cannot be unpacked: {error}") from error
+
+
+def _add_bytecode(tree: LayerTree, compiled: IO[bytes], places: Collection[str]) -> None:
+    """Take the cache file of each module that is there, and nothing else: a compiler of anybody's sources
+    gave it."""
+    compiled.seek(0)
+    try:
+        with tarfile.open(fileobj=compiled, mode="r:") as members:
+            for member in members:
+                found = _CACHE_FILE.fullmatch(member.name)
+                content = members.extractfile(member) if found and member.isreg() else None
+                if content is not None and found and f"{found['folder']}{found['module']}.py" in places:
+                    tree.add_file(member.name.removeprefix(_COMPILED), content)
+    except tarfile.TarError as error:
+        raise DependencyRefused(f"compiling the packages gave no archive: {error}") from error
 
 
 def _parents(place: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from lmac_sandbox import pip_as_target
+from lmac_sandbox.dependency_cache import note_use
 from lmac_sandbox.download_cache import (
     disk_errors,
     drop_stale,
@@ -181,7 +182,9 @@ class WheelSource:
                 self._download(missing, target)
             if changed := next((pin for pin in missing if not holds(self.cache_folder, pin.sha256)), None):
                 raise ImageMismatch(f"wheel {changed.file}: what came has not the sha256 {changed.sha256}")
-        return tuple(package_path(self.cache_folder, pin.sha256) for pin in pins)
+            paths = tuple(package_path(self.cache_folder, pin.sha256) for pin in pins)
+            note_use(paths)
+        return paths
 
     def _download(self, pins: Sequence[PinnedWheel], target: Target) -> None:
         lines = (f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}" for pin in pins)

@@ -82,9 +82,11 @@ class Recipe:
         """
         programs = programs_folder or Path(__file__).parent / "inside"
         definition, lock = read_definition(definition_folder), read_lock(definition_folder)
+        unused: set[str] = set() if definition.npm_packages else {"npm_packages"}
         inputs = {
             "build": BUILD_FORMAT,
-            "definition": definition.model_dump(mode="json"),
+            # A key that is not used makes no other recipe.
+            "definition": definition.model_dump(mode="json", exclude=unused),
             "lock": lock.digest(),
             "files": [_named_digest(definition_folder / name) for name in sorted(definition.files)],
             "programs": [_named_digest(path) for path in program_files(programs)],

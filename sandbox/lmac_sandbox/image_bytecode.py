@@ -6,18 +6,24 @@ bytecode format than the image's; the image's own gives the same bytes on every 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lmac_sandbox.errors import EngineFailure
 from lmac_sandbox.owner import Owner
 from lmac_sandbox.seccomp import seccomp_option
+from lmac_sandbox.tar_format import END_OF_TAR, Entry, tar_header
 
 if TYPE_CHECKING:
     from lmac_sandbox.engine import Engine
 
 COMPILE_SECONDS = 120
 COMPILE_BYTES = 512 << 20
+NOBODY = 65534
 OUTPUT_FOLDER = "/bytecode"
 # Unchecked hashes: no time of a source file goes in, and none is compared when a module is imported.
 PROGRAM = """\
@@ -35,6 +41,18 @@ for folder in sys.argv[2:]:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiling:
+    """How a container compiles."""
+
+    folders: Sequence[str]
+    seconds: float = COMPILE_SECONDS
+    user: str = ""
+    """"" for the image's own."""
+    most_bytes: int | None = None
+    """Of what it gives."""
+
+
 def compile_folders(engine: Engine, image_id: str, folders: Sequence[str], output: IO[bytes]) -> None:
     """Compile every Python file below `folders` of an image, and write the cache files to `output` as a tar.
 
@@ -43,24 +61,60 @@ def compile_folders(engine: Engine, image_id: str, folders: Sequence[str], outpu
     Raises:
         EngineFailure: the container could not be run, or failed.
     """
+    _compile(engine, image_id, _Compiling(folders), (), output)
+
+
+def compile_layer(
+    engine: Engine,
+    image_id: str,
+    layer_path: Path,
+    folder: str,
+    output: IO[bytes],
+    seconds: float,
+    most_bytes: int,
+) -> None:
+    """As `compile_folders`, of a layer that lies over the image, whose sources may be anybody's.
+
+    Raises:
+        EngineFailure: as there; also when it gives more than `most_bytes`.
+        EngineUnavailable: it takes longer than `seconds`.
+    """
+    compiling = _Compiling([folder], seconds, f"{NOBODY}:{NOBODY}", most_bytes)
+    place = Entry(OUTPUT_FOLDER.lstrip("/"), tarfile.DIRTYPE, 0o755, owner_uid=NOBODY)
+    with layer_path.open("rb") as layer:
+        _compile(engine, image_id, compiling, (layer, io.BytesIO(tar_header(place) + END_OF_TAR)), output)
+
+
+def _compile(
+    engine: Engine, image_id: str, compiling: _Compiling, added: Iterable[IO[bytes]], output: IO[bytes]
+) -> None:
+    """Args:
+    added: Tars that are unpacked over the image.
+    """
     with engine.call("compile for the image") as client:
-        container = client.containers.create(image_id, **_options(folders))
+        container = client.containers.create(image_id, **_options(engine, compiling))
         try:
+            for tar in added:
+                container.put_archive("/", tar)
             container.start()
-            status = container.wait(timeout=COMPILE_SECONDS)["StatusCode"]
+            status = container.wait(timeout=compiling.seconds)["StatusCode"]
             if status != 0:
                 words = container.logs(tail=5).decode(errors="replace").strip()
                 raise EngineFailure(f"compiling for the image failed ({status}): {words}")
             chunks, _ = container.get_archive(OUTPUT_FOLDER)
             for chunk in chunks:
                 output.write(chunk)
+                if compiling.most_bytes is not None and output.tell() > compiling.most_bytes:
+                    raise EngineFailure(f"compiling gave more than {compiling.most_bytes:,} bytes")
         finally:
             container.remove(force=True)
 
 
-def _options(folders: Sequence[str]) -> dict[str, Any]:
+def _options(engine: Engine, compiling: _Compiling) -> dict[str, Any]:
     return {
-        "command": ["/usr/bin/python3", "-I", "-B", "-c", PROGRAM, OUTPUT_FOLDER, *folders],
+        "command": ["/usr/bin/python3", "-I", "-B", "-c", PROGRAM, OUTPUT_FOLDER, *compiling.folders],
+        "user": compiling.user,
+        "runtime": engine.runtime,
         "network_mode": "none",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges", seccomp_option()],

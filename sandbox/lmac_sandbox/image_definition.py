@@ -21,6 +21,12 @@ LAST_UID = 65533
 # Names and versions become arguments of host commands: none may look like an option or an address.
 PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
 PackageVersion = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+.:~!_-]*$")]
+NpmName = Annotated[str, StringConstraints(pattern=r"^(@[a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9+._-]*$")]
+"""With a scope before it, perhaps."""
+PinnedNpm = Annotated[
+    str,
+    StringConstraints(pattern=r"^(@[a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+-]*$"),
+]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ImagePath = Annotated[str, StringConstraints(pattern=r"^/$|^(/[A-Za-z0-9_][^/\x00-\x1f]*)+$")]
@@ -38,13 +44,14 @@ class PackageKind(StrEnum):
 
     DEB = "deb"
     WHEEL = "wheel"
+    NPM = "npm"
 
 
 class LockedPackage(_Frozen):
     """One package file, known by its digest."""
 
     kind: Annotated[PackageKind, Field(strict=False)]
-    name: PackageName
+    name: NpmName
     version: PackageVersion
     file: FileName
     """Name of the file at its publisher; no folder."""
@@ -64,7 +71,7 @@ class Lock(_Frozen):
     """Of the layer that the Debian packages give; None, as the next two, when they were locked without an
     engine. With these an archive is as good as the packages that it was built from."""
     wheels_sha256: Sha256 | None = None
-    """Of the layer that the Python packages give."""
+    """Of the layer that the Python packages give, and the npm packages if there are any."""
     bytecode_sha256: Sha256 | None = None
     """Of the layer that compiling all these gives."""
 
@@ -113,6 +120,8 @@ class ImageDefinition(_Frozen):
     debian_excluded: list[PackageName]
     """Packages that stay out although others depend on them."""
     python_packages: list[PackageName]
+    npm_packages: list[PinnedNpm] = []
+    """Each `name==version`; they lie in /node_modules, with all that they need."""
     dropped: list[str]
     """Shell patterns over paths without their leading slash; `*` matches `/` too."""
     links: dict[ImagePath, str]

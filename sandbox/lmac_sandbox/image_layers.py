@@ -13,6 +13,7 @@ from lmac_sandbox.download_cache import package_path
 from lmac_sandbox.image_bytecode import OUTPUT_FOLDER
 from lmac_sandbox.image_definition import Folder, ImageDefinition, Lock, PackageKind
 from lmac_sandbox.image_tree import MERGED_FOLDERS, LayerTree
+from lmac_sandbox.npm_packages import add_npm
 from lmac_sandbox.package_files import add_deb, add_wheel
 
 OWN_FOLDER = "/opt/lmac"
@@ -44,7 +45,7 @@ def write_debian_layer(definition: ImageDefinition, lock: Lock, cache_folder: Pa
 
 
 def write_wheel_layer(definition: ImageDefinition, lock: Lock, cache_folder: Path, layer_path: Path) -> None:
-    """The Python packages.
+    """The Python packages, and those of npm.
 
     Raises:
         ImageError: as `write_debian_layer`.
@@ -52,6 +53,8 @@ def write_wheel_layer(definition: ImageDefinition, lock: Lock, cache_folder: Pat
     with _layer(layer_path, definition.dropped) as tree:
         for wheel in lock.of(PackageKind.WHEEL):
             add_wheel(tree, package_path(cache_folder, wheel.sha256))
+        for package in lock.of(PackageKind.NPM):
+            add_npm(tree, package.name, package_path(cache_folder, package.sha256))
 
 
 def program_files(folder: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from lmac_sandbox.image_definition import (
     read_lock,
     write_lock,
 )
+from lmac_sandbox.npm_packages import resolve_npm
 from lmac_sandbox.packages import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -155,11 +156,14 @@ def refresh_lock(
 def _resolve(
     definition: ImageDefinition, architecture: Architecture, cache_folder: Path, progress: Progress
 ) -> Lock:
-    progress(0, 2, "Debian packages")
+    progress(0, 3, "Debian packages")
     debs = _resolve_debs(definition, Apt(cache_folder / "apt", architecture))
-    progress(1, 2, "Python packages")
+    progress(1, 3, "Python packages")
     wheels = _resolve_wheels(definition, architecture, cache_folder)
-    return Lock(architecture=architecture, packages=(*debs, *wheels))
+    progress(2, 3, "npm packages")
+    with partial_folder(cache_folder) as folder:
+        npm = resolve_npm(definition.npm_packages, folder, cache_folder)
+    return Lock(architecture=architecture, packages=(*debs, *wheels, *npm))
 
 
 def _with_layers(

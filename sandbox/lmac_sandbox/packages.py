@@ -19,6 +19,7 @@ from lmac_sandbox.download_cache import (
 from lmac_sandbox.errors import ImageMismatch, PackageUnavailable
 from lmac_sandbox.host_tools import Apt, pip_download, wheel_options
 from lmac_sandbox.image_definition import Lock, LockedPackage, PackageKind
+from lmac_sandbox.npm_packages import download_npm
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, the total, and the name of what comes or came."""
@@ -99,6 +100,7 @@ def _download(packages: Sequence[LockedPackage], lock: Lock, python_version: str
             Apt(cache_folder / "apt", lock.architecture).download(debs, folder)
         if wheels:
             _download_pinned(wheels, wheel_options(lock.architecture, python_version), folder)
+        download_npm([package for package in packages if package.kind is PackageKind.NPM], folder)
         keep_downloads(folder, cache_folder)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench.figures import Measured, figure, seconds
 from bench.stage import connected
-from lmac.inputs import cache_folder, image_folder
+from lmac.inputs import cache_folder
+from lmac.shipped_images import image_folder
 from lmac_sandbox import build_image
 
 

@@ -7,8 +7,9 @@ import statistics
 
 from bench.figures import Measured, figure, median_seconds
 from bench.stage import CHECKOUT
-from lmac.inputs import cache_folder, resolve_image
+from lmac.inputs import cache_folder
 from lmac.replaying import replay
+from lmac.shipped_images import resolve_image
 from lmac_sandbox import Engine, open_sandbox
 
 RECORDING = CHECKOUT / "tests" / "recordings" / "small-stack-queue"

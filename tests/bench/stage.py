@@ -12,7 +12,8 @@ from pathlib import Path
 from lmac.checks import Check
 from lmac.config import RunConfig
 from lmac.evaluator import BoxSource, Evaluator
-from lmac.inputs import cache_folder, load_checks, resolve_image
+from lmac.inputs import cache_folder, load_checks
+from lmac.shipped_images import resolve_image
 from lmac_sandbox import Box, Engine, Keeper, Limits, Owner, Reuse, StoreLimits, Volume
 
 CHECKOUT = Path(__file__).parents[2]

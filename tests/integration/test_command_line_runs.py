@@ -394,7 +394,9 @@ def test_clean_says_what_it_removed(tmp_path: Path) -> None:
     cleaned = Shell(tmp_path).lmac("clean", "--json")
 
     assert cleaned.code == 0
-    assert json.loads(cleaned.stdout).keys() == {"containers", "volumes", "images", "left_to_others"}
+    told = json.loads(cleaned.stdout)
+    assert told.keys() == {"containers", "volumes", "images", "left_to_others", "dependencies"}
+    assert told["dependencies"].keys() == {"removed", "freed_bytes", "in_use"}
 
 
 def test_doctor_warns_of_what_a_version_number_does_not_rule_out(tmp_path: Path, engine: Engine) -> None:
@@ -465,5 +467,5 @@ def test_the_policy_holds_every_limit_of_jobs_and_store_and_the_grade_of_every_c
 def test_what_a_config_names_cannot_steer_the_terminal_from_the_policy(tmp_path: Path) -> None:
     ended = Shell(tmp_path).lmac("sandbox", "policy", "-k", 'image="a\\e[2Jb"')
 
-    assert ended.code == 0
-    assert "\x1b" not in ended.stdout
+    assert (ended.code, "a\\x1b[2Jb" in ended.stderr) == (2, True)
+    assert "\x1b" not in ended.stdout + ended.stderr

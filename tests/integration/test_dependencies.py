@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,19 +22,23 @@ from lmac.inputs import load_checks
 from lmac.journal import Event
 from lmac.resuming import resume
 from lmac.run import execute
+from lmac.run_lock import LOCK_NAME, recorded_lock
 from lmac.transitions import Outcome
 from lmac_sandbox import (
     Box,
+    DependencyLimits,
     DependencyProvider,
     DependencyRefused,
     Ending,
     Engine,
     EngineFailure,
     Job,
+    PackageUnavailable,
     Sandbox,
     Target,
     dependency_image,
     open_sandbox,
+    prune_dependency_images,
     target_job,
     target_of,
 )
@@ -138,6 +143,47 @@ def test_generated_code_imports_packages_and_nothing_else_of_the_box_does(
     assert verdict.verdict is Verdict.PASSED
 
 
+def test_packages_come_compiled_and_what_cannot_be_compiled_stays_as_it_is(
+    engine: Engine, sandbox: Sandbox, image_id: str, index: WheelIndex, target: Target, tmp_path: Path
+) -> None:
+    odd = {
+        "deep.py": "(" * 100_000,
+        "unread.py": "# coding: nothing\n",
+        "nul.py": "x = 1\0",
+        "template.py": "{% if x %}",
+    }
+    pin = index.publish("greeting", files={"greeting.py": HELLO, **odd})
+    provided = provider_in(tmp_path, engine, image_id, index).provide([pin], target)
+    sandbox.store.write_many(POLITE)
+    sandbox.use_image(provided.image_id)
+
+    with sandbox.boxes.take() as box:
+        box.snapshot()
+        listed = "import os; print(sorted(os.listdir('/opt/dependencies/__pycache__')))"
+        assert said_in(box, listed) == "['greeting.cpython-311.pyc']\n"
+        imported = said_in(box, "import greeting", "-v")
+        assert "code object from '/opt/dependencies/__pycache__/greeting.cpython-311.pyc'" in imported
+
+
+def test_packages_that_take_too_long_to_compile_are_told_and_leave_nothing(
+    engine: Engine, image_id: str, index: WheelIndex, target: Target, tmp_path: Path
+) -> None:
+    pin = index.publish("greeting", files={"greeting.py": HELLO})
+    ready = provider_in(tmp_path, engine, image_id, index)
+    ready._wheels.fetch([pin], target)
+    hasty = DependencyProvider(engine, image_id, tmp_path, DependencyLimits(fetch_seconds=0.01), index.url)
+
+    with pytest.raises(PackageUnavailable, match="cannot be compiled now"):
+        hasty.provide([pin], target)
+    assert ready.provide([pin], target).layer_digest
+
+
+def would_go(engine: Engine, cache: Path) -> tuple[str, ...]:
+    pruned = prune_dependency_images(engine, cache, dry_run=True)
+    # Whoever else runs on this engine may stand on the image below.
+    return (*pruned.removed, *pruned.in_use)
+
+
 def test_the_same_wheels_are_one_image_whoever_brings_them(
     engine: Engine, image_id: str, index: WheelIndex, target: Target, tmp_path: Path
 ) -> None:
@@ -145,8 +191,12 @@ def test_the_same_wheels_are_one_image_whoever_brings_them(
     first = provider_in(tmp_path / "first", engine, image_id, index).provide(pins, target)
     index.asked.clear()
 
+    for note in (tmp_path / "first" / "layers").iterdir():
+        os.utime(note, (1, 1))
+    assert first.image_id in would_go(engine, tmp_path / "first")
     again = provider_in(tmp_path / "first", engine, image_id, index).provide(pins, target)
     assert (again, index.asked) == (first, [])
+    assert first.image_id not in would_go(engine, tmp_path / "first")
 
     elsewhere = provider_in(tmp_path / "second", engine, image_id, index).provide(pins, target)
     assert elsewhere == first
@@ -318,6 +368,15 @@ def test_a_run_without_packages_says_so_once_somebody_asks(
         assert report.green is True
 
 
+def assert_locked(folder: Path, given: Event) -> None:
+    lock = recorded_lock(folder)
+    assert lock is not None
+    assert lock.as_json() == (folder / LOCK_NAME).read_text()
+    part = lock.dependencies[given.data["file_sha256"]]
+    assert part.layer_sha256 == given.data["layer_sha256"]
+    assert part.packages["greeting"].sha256 == given.data["pins"][0]["sha256"]
+
+
 def test_a_whole_run_gets_what_its_model_asked_for(
     engine: Engine, image_id: str, index: WheelIndex, tmp_path: Path
 ) -> None:
@@ -343,6 +402,7 @@ def test_a_whole_run_gets_what_its_model_asked_for(
     (event,) = events(order.folder, "dependencies")
     assert event.data["image_id"] != image_id
     assert len(event.data["layer_sha256"]) == 64
+    assert_locked(order.folder, event)
 
 
 @pytest.mark.parametrize("stopped_at", ["dependencies_refused", "dependencies", "report"])
@@ -374,7 +434,9 @@ def test_a_resumed_run_has_what_it_had_without_asking_an_index(
     later = index.asked[asked:]
     assert "/simple/nothing-like-this/" not in later
     assert bool(later) is (stopped_at == "dependencies_refused")
-    assert len({event.data["layer_sha256"] for event in events(order.folder, "dependencies")}) == 1
+    given = events(order.folder, "dependencies")
+    assert len({event.data["layer_sha256"] for event in given}) == 1
+    assert_locked(order.folder, given[0])
 
 
 def test_a_wheel_that_holds_what_no_layer_may_reaches_no_engine(

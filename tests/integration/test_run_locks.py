@@ -11,12 +11,12 @@ import pytest
 
 from lmac.commands.diff import diff_runs
 from lmac.errors import ConfigError, RunCancelled
-from lmac.inputs import image_folder
 from lmac.journal import Event, Listener
 from lmac.messages import Usage
 from lmac.resuming import resume
 from lmac.run import RunOrder, execute
 from lmac.run_lock import LOCK_NAME, Drifted, RunLock, compare, gather_lock, parse_lock, recorded_lock
+from lmac.shipped_images import image_folder
 from lmac.transitions import Outcome
 from lmac_sandbox import Engine, seccomp_digest
 from scripted_runs import DONE, GREEN_FILES, ONE_STEP, events, scripted_order, wrote

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -64,6 +65,52 @@ def test_the_same_wheels_give_the_same_layer(tmp_path: Path) -> None:
 
     assert first == second
     assert first.digest != unpacked(tmp_path / "third", {"alpha": contents["alpha"]}).digest
+
+
+def compiled(*names: str) -> Callable[[Path, IO[bytes]], None]:
+    """A compiler that gives these files, whatever the sources are."""
+
+    def compile_them(layer_path: Path, output: IO[bytes]) -> None:
+        assert layer_path.stat().st_size > 0
+        with tarfile.open(fileobj=output, mode="w") as tar:
+            for name in names:
+                info = tarfile.TarInfo(f"bytecode/{name}")
+                info.type = tarfile.SYMTYPE if name.endswith("link.cpython-311.pyc") else tarfile.REGTYPE
+                tar.addfile(info, io.BytesIO(b""))
+
+    return compile_them
+
+
+def test_of_a_compiler_only_the_bytecode_of_modules_that_are_there_is_taken(tmp_path: Path) -> None:
+    files = {"alpha/__init__.py": "", "link.py": "", "beta.txt": ""}
+    compiler = compiled(
+        f"{FOLDER}alpha/__pycache__/__init__.cpython-311.pyc",
+        f"{FOLDER}alpha/__pycache__/other.cpython-311.pyc",
+        f"{FOLDER}__pycache__/link.cpython-311.pyc",
+        f"{FOLDER}__pycache__/beta.cpython-311.pyc",
+        f"{FOLDER}alpha/__init__.cpython-311.pyc",
+        f"{FOLDER}../../usr/lib/__pycache__/json.cpython-311.pyc",
+        "usr/lib/python3/__pycache__/alpha.cpython-311.pyc",
+        "sitecustomize.py",
+    )
+    wheels = keep_wheels(tmp_path, {"a.whl": wheel("alpha", files=files)})
+
+    write_dependency_layer(wheels, STANDARD, LIMITS, tmp_path / "layer.tar", compiler)
+
+    found = {name for name, member in members(tmp_path).items() if not member.isdir()}
+    assert {name for name in found if name.endswith((".pyc", "sitecustomize.py"))} == {
+        f"{FOLDER}alpha/__pycache__/__init__.cpython-311.pyc"
+    }
+    assert f"{FOLDER}alpha/__init__.py" in found
+
+
+def test_a_compiler_that_gives_no_archive_is_refused(tmp_path: Path) -> None:
+    def babble(layer_path: Path, output: IO[bytes]) -> None:
+        output.write(b"x" * 600)
+
+    wheels = keep_wheels(tmp_path, {"a.whl": wheel("alpha")})
+    with pytest.raises(DependencyRefused, match="gave no archive"):
+        write_dependency_layer(wheels, STANDARD, LIMITS, tmp_path / "layer.tar", babble)
 
 
 def test_programs_scripts_and_files_beside_the_packages_are_left_out(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -61,9 +63,13 @@ def test_what_is_fetched_once_is_not_fetched_again(index: WheelIndex, source: Wh
 
     paths = source.fetch(pins, TARGET)
     index.asked.clear()
+    for path in paths:
+        os.utime(path, (1, 1))
 
     assert source.fetch(pins, TARGET) == paths
     assert index.asked == []
+    # Used just now: no prune takes them.
+    assert all(time.time() - path.stat().st_mtime < 3600 for path in paths)
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == [pin.sha256 for pin in pins]
 
 

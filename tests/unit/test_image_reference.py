@@ -10,7 +10,8 @@ import yaml
 from lmac.config import RunConfig
 from lmac.errors import ConfigError
 from lmac.image_reference import ImageReference
-from lmac.inputs import demand_image, demand_pinned_image, image_folder, load_checks
+from lmac.inputs import load_checks
+from lmac.shipped_images import demand_image, demand_pinned_image, image_folder
 from lmac_sandbox import lock_digest
 
 LOCK = "1" * 64
@@ -47,6 +48,12 @@ def test_what_names_no_image_says_how_one_is_named(text: str) -> None:
         ImageReference.parse(text)
 
     assert "lmac images list" in caught.value.next_step
+
+
+@pytest.mark.parametrize("name", ["perl", "../python", "", "Python", "python/../python", "-"])
+def test_an_image_that_is_not_shipped_lists_those_that_are(name: str) -> None:
+    with pytest.raises(ConfigError, match="shipped are node, python"):
+        image_folder(name)
 
 
 def test_the_present_lock_is_accepted_and_another_refused_with_both() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from image_engine import ImageEngine
 from lmac.errors import SandboxFailure
-from lmac.inputs import image_folder, resolve_image
+from lmac.shipped_images import image_folder, resolve_image
 from lmac_sandbox import Engine, ImageNotFound, image_standing, load_image
 from lmac_sandbox.image_archive import LOCK_LABEL, NAME_LABEL, RECIPE_LABEL, image_config, write_archive
 from lmac_sandbox.image_cache import keep_archive

@@ -13,7 +13,6 @@ from lmac.inputs import (
     SUITE_BYTES,
     TASK_CHARACTERS,
     cache_folder,
-    image_folder,
     load_config,
     load_profile,
     load_suite,
@@ -190,12 +189,6 @@ def test_a_profile_that_is_not_shipped_lists_those_that_are(tmp_path: Path) -> N
         load_profile("gpt")
     with pytest.raises(ConfigError, match="No such file"):
         load_profile(str(tmp_path / "absent.yaml"))
-
-
-@pytest.mark.parametrize("name", ["perl", "../python", "", "Python", "python/../python", "-"])
-def test_an_image_that_is_not_shipped_lists_those_that_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="shipped are node, python"):
-        image_folder(name)
 
 
 def test_the_key_comes_from_the_environment_that_the_profile_names() -> None:

@@ -31,10 +31,22 @@ from lmac.run_lock import (
     recorded_lock,
     schema_json,
 )
+from lmac.run_lock.content import Package
 from lmac.run_lock.gathering import source_digest
+from lmac.run_lock.recording import with_dependencies
 from lmac_sandbox import checkout_state
 from locks import PLAIN, lock
 
+FILE_SHA256 = "1" * 64
+GREETING: dict[str, Any] = {
+    "file_sha256": FILE_SHA256,
+    "asked": ["greeting"],
+    "pins": [
+        {"name": "greeting", "version": "1.0", "file": "greeting-1.0-py3-none-any.whl", "sha256": "f" * 64}
+    ],
+    "layer_sha256": "e" * 64,
+    "image_id": "sha256:of-the-engine",
+}
 REQUEST = Request((Message(Role.USER, "Hello."),), Sampling(0.0, 100))
 
 
@@ -167,6 +179,18 @@ def test_what_the_server_said_is_no_drift_before_it_has_answered() -> None:
     assert [one.path for one in compare(said, lock())] == ["server.answered"]
 
 
+def test_packages_that_were_given_later_are_compared_one_by_one_and_are_no_drift_of_a_resume() -> None:
+    given = with_dependencies(lock(), GREETING)
+    other = with_dependencies(lock(), {**GREETING, "pins": [{**GREETING["pins"][0], "version": "1.1"}]})
+
+    assert demand_same(given, lock()) == ()
+    (found,) = compare(given, other)
+    assert found == Difference(f"dependencies.{FILE_SHA256}.packages.greeting.version", "1.0", "1.1")
+    assert found.drift is Drift.DECIDES
+    with pytest.raises(ConfigError, match="no such part"):
+        demand_same(given, lock(), ["dependencies"])
+
+
 # In the run's folder
 
 
@@ -184,6 +208,28 @@ def test_the_lock_is_in_the_folder_and_can_be_made_again_from_the_journal(tmp_pa
     assert recorded.lock.server.listed == {"id": "m"}
     assert (tmp_path / LOCK_NAME).read_text() == recorded.lock.as_json()
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_packages_that_boxes_got_are_in_the_lock_after_the_run_is_gone_on_with_too(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        recorded = RecordedLock(lock(), journal, tmp_path)
+        recorded.add_dependencies(journal.append("dependencies", **GREETING).data)
+        journal.append("run_lock", sha256=journal.keep(lock().as_json()))
+
+    part = recorded.lock.dependencies[FILE_SHA256]
+    assert part.layer_sha256 == "e" * 64
+    assert part.packages == {"greeting": Package(version="1.0", sha256="f" * 64)}
+    assert recorded_lock(tmp_path) == recorded.lock
+    assert (tmp_path / LOCK_NAME).read_text() == recorded.lock.as_json()
+
+
+def test_an_event_that_tells_of_no_packages_is_named(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        RecordedLock(lock(), journal, tmp_path)
+        journal.append("dependencies", **{**GREETING, "pins": [{"name": "greeting"}]})
+
+    with pytest.raises(ConfigError, match="event 1: no packages that boxes got"):
+        recorded_lock(tmp_path)
 
 
 def test_a_run_without_a_lock_has_none(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from lmac.errors import ConfigError, LmacError
 from lmac.inputs import (
     TaskInput,
     cache_folder,
-    demand_pinned_image,
     given_task,
     load_checks,
     load_profile,
@@ -29,7 +28,6 @@ from lmac.inputs import (
     load_suite_settings,
     load_task,
     read_text,
-    resolve_image,
     resolve_key,
     resolve_weights,
 )
@@ -40,6 +38,7 @@ from lmac.program import Task
 from lmac.program_file import load_program
 from lmac.prompts import Prompts
 from lmac.redaction import Redaction
+from lmac.shipped_images import demand_pinned_image, resolve_image
 from lmac.starting_folder import load_start
 from lmac.transitions import MachineKind
 from lmac.yaml_source import Misfit, check, parse_yaml

@@ -10,11 +10,12 @@ from pathlib import Path
 from lmac.bench.conditions import ResolvedCondition
 from lmac.bench.runner import Item
 from lmac.checks import CheckPlan
-from lmac.inputs import load_checks, resolve_image, resolve_key, resolve_weights
+from lmac.inputs import load_checks, resolve_key, resolve_weights
 from lmac.models.profile import ModelProfile, ServerModel
 from lmac.models.server import EmbeddedServer
 from lmac.report.result import RunResult
 from lmac.run import RunOrder, execute
+from lmac.shipped_images import resolve_image
 from lmac_sandbox import Engine, require_isolation
 
 

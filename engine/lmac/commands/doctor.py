@@ -13,18 +13,11 @@ import click
 from lmac.commands.terminal import terminal_json
 from lmac.config import RunConfig
 from lmac.errors import ExitCode, HostDiskFull, LmacError, ModelUnreachable, SandboxFailure
-from lmac.inputs import (
-    cache_folder,
-    load_checks,
-    load_config,
-    load_profile,
-    resolve_image,
-    resolve_key,
-    resolve_weights,
-)
+from lmac.inputs import cache_folder, load_checks, load_config, load_profile, resolve_key, resolve_weights
 from lmac.models.profile import ModelProfile
 from lmac.models.server import require_installed
 from lmac.printable import printable
+from lmac.shipped_images import resolve_image
 from lmac_sandbox import (
     Engine,
     EngineFacts,

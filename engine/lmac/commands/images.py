@@ -11,8 +11,9 @@ import click
 from lmac.commands.terminal import shown_progress, terminal_json
 from lmac.errors import ConfigError, ExitCode, SandboxFailure
 from lmac.image_reference import ImageReference
-from lmac.inputs import cache_folder, demand_image, image_folder, image_folders, resolve_image
+from lmac.inputs import cache_folder
 from lmac.printable import printable
+from lmac.shipped_images import demand_image, image_folder, image_folders, resolve_image
 from lmac_sandbox import (
     NAME_LABEL,
     BuiltImage,
@@ -22,6 +23,7 @@ from lmac_sandbox import (
     ImageProof,
     ImageStanding,
     Pruned,
+    PrunedDependencies,
     build_from_archive,
     build_image,
     identify_image,
@@ -32,6 +34,8 @@ from lmac_sandbox import (
     prove_content,
     prove_image,
     prune_cache,
+    prune_dependency_cache,
+    prune_dependency_images,
     prune_images,
     read_archive,
     refresh_lock,
@@ -180,12 +184,15 @@ def prune(
     as_json: bool,
     environment: Mapping[str, str],
 ) -> int:
-    """Remove images of ours that no lock here gives."""
+    """Remove images of ours that no lock here gives, and those with packages that no run uses."""
     cache = cache_folder(environment) / "images"
+    wheels = cache_folder(environment) / "dependencies"
     standings = [image_standing(folder, cache) for folder in image_folders()]
     recipes = {one.recipe for one in standings}
     with Engine.connect(engine_url) as engine:
         pruned = prune_images(engine, recipes, kept, names, dry_run)
+        # They are of no definition's name.
+        dependencies = None if names else prune_dependency_images(engine, wheels, kept, dry_run)
     cache_bytes = prune_cache(
         cache,
         {one.built.archive_path for one in standings if one.built},
@@ -194,11 +201,34 @@ def prune(
         names,
         dry_run,
     )
+    wheel_bytes = 0 if names else prune_dependency_cache(wheels, dry_run)
     if as_json:
-        click.echo(terminal_json({**asdict(pruned), "freed_cache_bytes": cache_bytes}))
-    else:
-        _tell_pruned(pruned, cache, cache_bytes, dry_run)
+        told = {
+            **asdict(pruned),
+            "dependencies": asdict(dependencies) if dependencies else None,
+            "freed_cache_bytes": cache_bytes,
+            "freed_wheel_bytes": wheel_bytes,
+        }
+        click.echo(terminal_json(told))
+        return 0
+    _tell_pruned(pruned, cache, cache_bytes, dry_run)
+    if dependencies:
+        tell_pruned_dependencies(dependencies, dry_run)
+        verb = "would remove" if dry_run else "removed"
+        click.echo(f"{verb} {wheel_bytes / MEGABYTE:,.0f} MB of packages in {wheels}")
     return 0
+
+
+def tell_pruned_dependencies(pruned: PrunedDependencies, dry_run: bool = False) -> None:
+    """In two lines at most, after the ids."""
+    for engine_id in pruned.removed:
+        click.echo(printable(engine_id))
+    verb = "would remove" if dry_run else "removed"
+    count, freed = len(pruned.removed), pruned.freed_bytes / MEGABYTE
+    images = "image" if count == 1 else "images"
+    click.echo(f"{verb} {count} {images} with packages for generated code, {freed:,.0f} MB in the engine")
+    if pruned.in_use:
+        click.echo(f"left alone: {len(pruned.in_use)}, runs stand on them")
 
 
 def _tell_pruned(pruned: Pruned, cache: Path, cache_bytes: int, dry_run: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Protocol
+from typing import Any, Protocol
 
 from lmac.dependencies.decision import allowed_words, demand_allowed, how_to_ask, versions_kept_to
 from lmac.dependencies.options import DependencyOptions, DependencyPolicy
@@ -30,6 +30,7 @@ from lmac_sandbox import (
 
 __all__ = [
     "CHECK",
+    "GIVEN",
     "KINDS",
     "MOST_TRIES",
     "Dependencies",
@@ -86,6 +87,8 @@ class Dependencies:
         self._use_image = use_image
         self._journal = journal
         self._past = past or PastDecisions()
+        self.on_given: Callable[[Mapping[str, Any]], None] = lambda given: None
+        """Told of packages that boxes get, once they are journalled."""
         self._tries: Counter[str] = Counter()
         self._known: dict[str, tuple[CheckResult | None, str | None]] = {}
 
@@ -158,7 +161,7 @@ class Dependencies:
         if pins is None:
             pins = provider.resolve(requirements, versions_kept_to(self._options), target)
         provided = provider.provide(pins, target)
-        self._journal.append(
+        given = self._journal.append(
             GIVEN,
             file_sha256=digest,
             asked=[str(requirement) for requirement in requirements],
@@ -166,6 +169,7 @@ class Dependencies:
             layer_sha256=provided.layer_digest,
             image_id=provided.image_id,
         )
+        self.on_given(given.data)
         return provided.image_id
 
     def _remark(self, content: bytes) -> CheckResult | None:

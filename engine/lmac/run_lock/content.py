@@ -30,7 +30,7 @@ class LmacPart(_Section):
 
 
 class Package(_Section):
-    """One package inside the image."""
+    """One package."""
 
     version: str
     sha256: str
@@ -153,6 +153,15 @@ class ServerPart(_Section):
     """Of llama.cpp's /props."""
 
 
+class DependenciesPart(_Section):
+    """What the store had asked for, as boxes got it over the run's image."""
+
+    layer_sha256: str
+    """"" where the image brings it all itself."""
+    packages: dict[str, Package]
+    """By name; with all that they need."""
+
+
 class RunLock(_Section):
     """All that one run stands on."""
 
@@ -170,6 +179,8 @@ class RunLock(_Section):
     config: dict[str, Any]
     """Every key: machine limits, budgets and seed with the rest."""
     input: InputPart
+    dependencies: dict[str, DependenciesPart] = {}
+    """By the sha256 of the file that asks for them; empty until one does."""
     server: ServerPart = ServerPart()
 
     def as_json(self) -> str:

@@ -40,6 +40,10 @@ ONLY_TOLD = (
 """Parts, with all below them, in which two machines, or two days, may differ without harm."""
 
 
+KNOWN_LATER = ("dependencies", "server")
+"""Parts of which nothing is known when a run begins, or is gone on with."""
+
+
 class Drift(StrEnum):
     """What a difference means to a run that is gone on with, or repeated."""
 
@@ -82,7 +86,7 @@ def compare(a: RunLock, b: RunLock) -> tuple[Difference, ...]:
 def demand_same(recorded: RunLock, now: RunLock, allow_drift: Collection[str] = ()) -> tuple[Difference, ...]:
     """Refuse to go on where another run would come of it; returns the differences that are left.
 
-    What the server said of itself is not looked at: it is not known before it answers.
+    `KNOWN_LATER` is not looked at: a run that is gone on with keeps to the packages that it had.
 
     Args:
         allow_drift: Parts of the lock, such as `image` or `config.budget`, that may differ.
@@ -92,7 +96,11 @@ def demand_same(recorded: RunLock, now: RunLock, allow_drift: Collection[str] = 
         ConfigError: `allow_drift` names what no lock has.
     """
     demand_parts(allow_drift)
-    found = [difference for difference in compare(recorded, now) if not within(difference.path, "server")]
+    found = [
+        difference
+        for difference in compare(recorded, now)
+        if not any(within(difference.path, part) for part in KNOWN_LATER)
+    ]
     refused = tuple(
         difference
         for difference in found
@@ -124,7 +132,7 @@ def demand_parts(parts: Collection[str]) -> None:
     Raises:
         ConfigError: one does.
     """
-    known = [name for name in RunLock.model_fields if name not in ("version", "server")]
+    known = [name for name in RunLock.model_fields if name not in ("version", *KNOWN_LATER)]
     for part in parts:
         if part.split(".")[0] not in known:
             raise ConfigError(

@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lmac.dependencies import GIVEN
 from lmac.disk import write_durably
 from lmac.errors import ConfigError
 from lmac.journal import BlobMissing, Event, Journal, read_blob, read_journal
-from lmac.run_lock.content import Answered, RunLock, ServerPart, parse_lock
+from lmac.run_lock.content import Answered, DependenciesPart, Package, RunLock, ServerPart, parse_lock
+from lmac.run_lock.differences import KNOWN_LATER
 
 LOCK_NAME = "run.lock"
 MOST_ANSWERED = 16
@@ -34,7 +36,7 @@ class RecordedLock:
         earlier = folded_lock(journal.recording, journal.read)
         journal.append("run_lock", sha256=journal.keep(text))
         self.lock = _after(earlier, parse_lock(text, LOCK_NAME))
-        """As it was kept, with what the server said to earlier processes."""
+        """As it was kept, with what earlier processes added."""
         if not journal.is_replaying:
             write_durably(self._path, self.lock.as_json().encode())
 
@@ -49,6 +51,16 @@ class RecordedLock:
         self.lock = with_server(self.lock, said)
         write_durably(self._path, self.lock.as_json().encode())
 
+    def add_dependencies(self, given: Mapping[str, Any]) -> None:
+        """Add packages that boxes got, in the form of their event, which the journal has already.
+
+        Raises:
+            HostDiskFull: there is no room for it.
+        """
+        self.lock = with_dependencies(self.lock, given)
+        if not self._journal.is_replaying:
+            write_durably(self._path, self.lock.as_json().encode())
+
 
 def with_server(lock: RunLock, said: Mapping[str, Any]) -> RunLock:
     """The lock with what the server said last beside what it said before."""
@@ -60,6 +72,21 @@ def with_server(lock: RunLock, said: Mapping[str, Any]) -> RunLock:
         properties=new.properties or lock.server.properties,
     )
     return lock.model_copy(update={"server": server})
+
+
+def with_dependencies(lock: RunLock, given: Mapping[str, Any]) -> RunLock:
+    """The lock with packages that boxes got.
+
+    Raises:
+        KeyError, TypeError, ValueError: an event does not tell of them so.
+    """
+    part = DependenciesPart(
+        layer_sha256=given["layer_sha256"],
+        packages={
+            pin["name"]: Package(version=pin["version"], sha256=pin["sha256"]) for pin in given["pins"]
+        },
+    )
+    return lock.model_copy(update={"dependencies": {**lock.dependencies, given["file_sha256"]: part}})
 
 
 def recorded_lock(folder: Path) -> RunLock | None:
@@ -93,8 +120,15 @@ def folded_lock(events: Iterable[Event], read: Callable[[str], bytes]) -> RunLoc
                 lock = with_server(lock, event.data)
             except ValidationError as error:
                 raise ConfigError(f"event {event.seq}: no words of a server on itself") from error
+        elif event.kind == GIVEN and lock is not None:
+            try:
+                lock = with_dependencies(lock, event.data)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ConfigError(f"event {event.seq}: no packages that boxes got") from error
     return lock
 
 
 def _after(earlier: RunLock | None, lock: RunLock) -> RunLock:
-    return lock if earlier is None else lock.model_copy(update={"server": earlier.server})
+    if earlier is None:
+        return lock
+    return lock.model_copy(update={name: getattr(earlier, name) for name in KNOWN_LATER})
