@@ -172,6 +172,7 @@ def resume_command(run: str, runs_folder: str, allowed_drift: tuple[str, ...], a
     again, and counts. Config, prompts, suites and files are those that the run began with; the server's key
     is read from the environment again, and sent only where a profile of yours sends it, too.
 
+    What a stopped run has delivered, its files/, is delivered anew: copy what you changed there before.
     A finished run is left as it is (exit code 0); the exit codes are those of `lmac run` otherwise.
 
     \b

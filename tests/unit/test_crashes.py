@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from itertools import count
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from crashed_runs import Crash, Runs, Told, UnsyncedJournal, crashes, left_by, random_order, synced_pack_bytes
+from lmac.commands.show import show_run
 from lmac.errors import Divergence, RunCancelled
 from lmac.evaluation import CheckResult, Verdict
 from lmac.journal import Effect, Event, Policy
 from lmac.journal.reading import read_lines
 from lmac.journal.tape import SURROUNDINGS
+from lmac.report.result import RESULT_NAME
 from lmac.transitions import Outcome
 from lmac_sandbox import Ending, JobResult
 from memory_machine import ReadingCheck
@@ -119,6 +122,29 @@ def test_a_run_that_is_interrupted_at_any_event_delivers_what_it_has_and_can_go_
         folder = tmp_path / f"interrupted-{number}"
         assert runs.begin(folder, cancelling).result.outcome is Outcome.INTERRUPTED
         assert_alike(runs.resume(folder), undisturbed)
+
+
+def test_a_result_from_before_a_resumption_that_died_is_shown_as_one(
+    tmp_path: Path, runs_of: Callable[[int], Runs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, folder, events = runs_of(2), tmp_path / "interrupted", count()
+
+    def cancelling(event: Event) -> None:
+        if next(events) == 8:
+            raise RunCancelled
+
+    runs.begin(folder, cancelling)
+    show_run(str(folder), tmp_path, as_json=False)
+    assert "before it was resumed" not in capsys.readouterr().out
+    earlier = (folder / RESULT_NAME).read_bytes()
+    runs.resume(folder)
+    # The process dies before it has written what came of it.
+    (folder / RESULT_NAME).write_bytes(earlier)
+
+    show_run(str(folder), tmp_path, as_json=False)
+    assert "before it was resumed" in capsys.readouterr().out
+    show_run(str(folder), tmp_path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["resumed_since"] is True
 
 
 EXECUTED_AGAIN = Policy(

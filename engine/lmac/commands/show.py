@@ -33,11 +33,19 @@ def show_run(run: str, runs_folder: Path, as_json: bool) -> int:
     result = read_result(folder)
     if result.journal_events:
         verify_run(folder, contents=False)
+    state = fold(read_journal(folder))
+    is_older = state.last is not None and 0 < result.journal_events <= state.last.seq
     if as_json:
-        click.echo(terminal_json(json.loads(result.as_json())))
+        since = {"resumed_since": True} if is_older else {}
+        click.echo(terminal_json(json.loads(result.as_json()) | since))
         return 0
     click.echo(render_summary(result))
-    click.echo(_program(fold(read_journal(folder)).registry))
+    click.echo(_program(state.registry))
+    if is_older:
+        click.echo(
+            "\nThis is what came of it before it was resumed. Since then it is running, or its process was"
+        )
+        click.echo(f"killed; then `lmac resume {folder.name}` goes on.")
     if told := render_ledger(result.requirements):
         click.echo(f"\n{told}")
     return 0

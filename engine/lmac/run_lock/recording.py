@@ -114,7 +114,7 @@ def folded_lock(events: Iterable[Event], read: Callable[[str], bytes]) -> RunLoc
         if event.kind == "run_lock":
             # Lost with the machine's power before anything was paid for.
             with suppress(BlobMissing):
-                lock = _after(lock, parse_lock(read(event.data["sha256"]), LOCK_NAME))
+                lock = _after(lock, parse_lock(read(str(event.data.get("sha256"))), LOCK_NAME))
         elif event.kind == "server_said" and lock is not None:
             try:
                 lock = with_server(lock, event.data)
