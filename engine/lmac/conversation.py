@@ -150,6 +150,13 @@ class Conversation:
         except (BudgetRefused, ModelError):
             return None
 
+    @property
+    def affords_another_sample(self) -> bool:
+        """Whether one more call like the last leaves the budget a turn that answers the reply taken."""
+        prompt_tokens, reply_tokens = self._prompt_tokens, self._reply_tokens
+        later = self.budget.settle(Usage(prompt_tokens, reply_tokens))
+        return later.refuses(prompt_tokens + reply_tokens, reply_tokens, self._elapsed()) is None
+
     def take(self, reply: Reply) -> None:
         """Go on as if this sample had been the last reply."""
         self._reply = reply

@@ -121,7 +121,7 @@ def test_generated_code_imports_packages_and_nothing_else_of_the_box_does(
         child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import polite'], check=True)"
         assert said_in(box, child) == ""
         denied = "import os; print(os.access('/opt/dependencies', os.W_OK), os.listdir('/opt/dependencies'))"
-        assert said_in(box, denied) == "False ['greeting-1.0.dist-info', 'greeting.py']\n"
+        assert said_in(box, denied) == "False ['greeting-1.0.dist-info', '__pycache__', 'greeting.py']\n"
         assert "ModuleNotFoundError" in said_in(box, "import greeting", "-I")
         session = box.run(Job.pytest())
         assert outcomes(session) == {"test_greets": "passed"}

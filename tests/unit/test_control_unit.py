@@ -54,6 +54,11 @@ def journal(tmp_path: Path) -> Iterator[UnsyncedJournal]:
         yield made
 
 
+def _folder(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def events(journal_folder: Path, kind: str) -> list[Event]:
     return [event for event in read_journal(journal_folder) if event.kind == kind]
 
@@ -251,6 +256,27 @@ def test_candidates_are_asked_for_only_as_far_as_the_budget_goes(journal: Unsync
 
     assert made.unit.run() is Outcome.BUDGET_SPENT
     assert made.conversation.budget.calls == 4
+
+
+def test_candidates_leave_what_a_repair_of_the_best_one_costs(
+    journal: UnsyncedJournal, tmp_path: Path
+) -> None:
+    free = AsksScript(_by_temperature)
+    with unsynced(_folder(tmp_path / "free")) as unlimited:
+        memory_machine(free, unlimited, candidates=9).unit.run()
+    opening = events(tmp_path / "free", "request")[1].data["estimated_tokens"]
+    spent, reply_tokens = 220, 500
+    # One token less than a further sample, and a turn that answers it, may cost.
+    tokens = spent + 2 * opening + 3 * reply_tokens - 1
+
+    processor = AsksScript(_by_temperature)
+    limited = BudgetLimits(tokens=tokens)
+    memory_machine(
+        processor, journal, candidates=9, budget=limited, limits=MachineLimits(attempts=1)
+    ).unit.run()
+
+    purposes = [event.data["purpose"] for event in events(tmp_path, "request")]
+    assert purposes[:3] == ["turn", "turn", "turn"]
 
 
 def test_a_candidate_that_the_store_does_not_take_is_judged_by_what_it_takes(

@@ -96,7 +96,10 @@ class Panel:
         found, reports = [first], list(judge([first.overlay]))
         for wanted in samplings(sampling, self.setting.candidates, self.setting.candidate_temperature):
             # One after the other: a verdict costs little beside a call that need not be made.
-            if reports[-1].green or (reply := self.conversation.sample(wanted)) is None:
+            if reports[-1].green or not self.conversation.affords_another_sample:
+                # The best of many is worth little if nothing is left to repair it with.
+                break
+            if (reply := self.conversation.sample(wanted)) is None:
                 break
             found.append(self.candidate(reply, toolbox))
             reports += judge([found[-1].overlay])
