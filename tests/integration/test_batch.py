@@ -28,7 +28,7 @@ from lmac_sandbox import Engine
 from scripted_runs import leftovers
 from scripted_server import Body, Busy, Hangs, Says, Scripted, ScriptedServer
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 def job_ids(folder: Path) -> list[str]:

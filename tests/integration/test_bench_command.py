@@ -14,7 +14,7 @@ from lmac.bench.ledger import Ledger
 from scripted_runs import SMALL_BOX, write_profile, wrote
 from scripted_server import ScriptedServer
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 FILES = {"codes.py": "", "test_codes.py": "def test_it():\n    assert True\n"}
 

@@ -17,7 +17,7 @@ from lmac.bench.stand import open_stand
 from scripted_runs import SMALL_BOX, write_profile
 from scripted_server import Body, Says, ScriptedServer, spoken
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 HIDDEN = ("candidate", "METADATA", "-14")
 

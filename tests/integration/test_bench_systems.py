@@ -16,7 +16,7 @@ from lmac.prompts import shipped_prompts
 from scripted_runs import DONE, GREEN_FILES, ONE_STEP, SMALL_BOX, write_profile, wrote
 from scripted_server import Body, Scripted, ScriptedServer, spoken
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 CALLS = {
     "single": 1,

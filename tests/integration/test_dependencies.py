@@ -48,7 +48,7 @@ from scripted_runs import DONE, GREEN_FILES, ONE_STEP, events, observations, scr
 from scripted_server import ScriptedServer
 from wheel_index import WheelIndex
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 HELLO = "def hello() -> str:\n    return 'hello'\n"
 WHERE = "/opt/dependencies/greeting.py\n"

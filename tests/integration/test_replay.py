@@ -29,7 +29,7 @@ from scripted_runs import (
 )
 from scripted_server import Says, Scripted, ScriptedServer
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 KEY = "sk-of-then-0123456789"
 SUITE = b"from doubling import double\n\n\ndef test_it() -> None:\n    assert double(2) == 4\n"

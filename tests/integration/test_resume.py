@@ -38,7 +38,7 @@ from scripted_runs import (
 )
 from scripted_server import Body, Hangs, Scripted, ScriptedServer
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SCRIPT = (ONE_STEP, wrote(RED_FILES), wrote(GREEN_FILES), DONE)
 SUITE = b"from doubling import double\n\n\ndef test_it() -> None:\n    assert double(2) == 4\n"
@@ -161,7 +161,6 @@ def _remove_all(engine: Engine, run_id: str) -> None:
         remove_volume(engine, name)
 
 
-@pytest.mark.slow
 def test_a_run_whose_engine_was_killed_goes_on_when_there_is_one_again(
     tmp_path: Path, engine: Engine
 ) -> None:
