@@ -56,6 +56,9 @@ is_sound() {
 
 if [ -x .venv/bin/lmac ] && [ "$(cat "$record" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 
+# Through a link another checkout's environment would be emptied.
+if [ -L .venv ]; then fail ".venv is a link to $(readlink .venv)" "remove the link: rm .venv"; fi
+
 if ! is_sound; then
     python=$(pick_python)
     provide_ensurepip "$python"

@@ -183,6 +183,21 @@ def test_a_moved_checkout_gets_a_new_environment(checkout: Path) -> None:
     assert "-m venv --clear .venv" in calls(moved)
 
 
+def test_another_checkouts_environment_is_not_emptied_through_a_link(checkout: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (checkout / ".venv").rename(other)
+    (checkout / ".venv").symlink_to(other)
+    before = sorted(other.rglob("*"))
+    done = set_up(checkout)
+    (checkout / "pyproject.toml").write_text("[project]\nname = 'lmac'\n")
+    refused = set_up(checkout)
+
+    assert (done.returncode, refused.returncode) == (0, 2)
+    assert f".venv is a link to {other}" in refused.stderr
+    assert "rm .venv" in refused.stderr
+    assert sorted(other.rglob("*")) == before
+
+
 def test_a_failed_installation_is_tried_again(checkout: Path) -> None:
     write_program(checkout / ".venv/bin/python", f'{NOTES_CALLS}; [ "$2" != pip ]')
     (checkout / "pyproject.toml").write_text("[project]\nname = 'lmac'\n")
