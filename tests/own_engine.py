@@ -40,6 +40,9 @@ class OwnEngine:
         # Boxes have no network, and the other daemon's rules stay as they are.
         options += [f"--host={self.url}", "--bridge=none", "--iptables=false", "--ip6tables=false"]
         (self.folder / "docker.pid").unlink(missing_ok=True)
+        # The daemon's own containerd died with it. Its number may be another process's by now, for which the
+        # next daemon would wait in vain.
+        subprocess.run([*AS_ROOT, "rm", "-f", f"{self.folder}/exec/containerd/containerd.pid"], check=True)
         with (self.folder / "log").open("ab") as log:
             self.daemons.append(
                 subprocess.Popen(
