@@ -29,6 +29,8 @@ from lmac.program import Task
 from lmac.report.verifying import verify_run
 from lmac.resuming import resume
 from lmac.run import RunOrder
+from lmac.run_lock import RunLock
+from lmac.run_lock.differences import KNOWN_LATER
 from lmac.starting_folder import Start
 from random_conversations import WORDS
 
@@ -142,6 +144,9 @@ def _old_files() -> Iterator[tuple[str, str]]:
         yield f"d{number}/test_{number}.py", f'"""Tests."""\n{"".join(tests)}'
 
 
+LOCK_PARTS = frozenset(RunLock.model_fields) - {"version", *KNOWN_LATER}
+
+
 @contextmanager
 def _copied() -> Iterator[Path]:
     """The run that died, once more."""
@@ -175,7 +180,8 @@ def _resume_seconds() -> float:
                 taken.append(time.perf_counter() - began)
                 raise RunCancelled
 
-        resume(folder, os.environ, heard)
+        # The run was begun in memory, whose lock tells of no engine.
+        resume(folder, os.environ, heard, LOCK_PARTS)
     return taken[0]
 
 
