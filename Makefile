@@ -60,7 +60,7 @@ record: setup engine ## Record tests/recordings anew: real runs of the small mod
 
 record-qwen: setup engine ## The same with the model that LMAC brings; minutes
 	@$(BIN)/lmac setup
-	@$(RECORD) stack-queue configs/tasks/stack-queue
+	@$(RECORD) stack-queue configs/tasks/stack-queue -k machine.turns=3 -k machine.attempts=1
 
 lock: setup engine ## Resolve the packages of all sandbox images anew and write their locks
 	@for folder in images/*/; do $(BIN)/lmac images lock $$(basename $$folder) || exit 1; done
