@@ -1,4 +1,4 @@
-"""Recorded replies come back in order, or by the digest of what is asked."""
+"""Recorded replies come back in order; a digest tells requests apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from lmac.errors import ContextOverflow, ModelError
 from lmac.messages import Finish, Message, Reply, Request, Role, Sampling, ToolSpec
-from lmac.processor.recorded import DigestProcessor, RecordedProcessor, request_digest
+from lmac.processor.recorded import RecordedProcessor, request_digest
 
 REQUEST = Request((Message(Role.USER, "Greet me — in Māori."),), Sampling(0.0, 32, seed=1))
 HELLO = Reply("hello", Finish.STOP)
@@ -35,15 +35,6 @@ def test_the_end_of_the_recording_is_named() -> None:
 
     with pytest.raises(ModelError, match="ends before request 2"):
         processor.ask(REQUEST)
-
-
-def test_a_digest_gets_its_own_replies_one_after_another() -> None:
-    other = replace(REQUEST, tools=(ToolSpec("read", "Read.", {"type": "object"}),))
-    processor = DigestProcessor({request_digest(REQUEST): [HELLO, KIA_ORA], request_digest(other): [HELLO]})
-
-    assert [processor.ask(each) for each in (REQUEST, other, REQUEST)] == [HELLO, HELLO, KIA_ORA]
-    with pytest.raises(ModelError, match=request_digest(other)):
-        processor.ask(other)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from lmac.errors import ModelError
@@ -32,35 +32,13 @@ class RecordedProcessor(Processor):
         self.requests.append(request)
         if not self._replies:
             raise ModelError(f"the recording ends before request {len(self.requests)}")
-        return _reply_or_raise(self._replies.popleft())
-
-
-class DigestProcessor(Processor):
-    """Gives the replies recorded for a request's digest; the same request asked again gets the next one.
-
-    Args:
-        recording: Request digest to its replies, oldest first.
-    """
-
-    def __init__(self, recording: Mapping[str, Iterable[Reply | ModelError]]) -> None:
-        self._replies = {digest: deque(replies) for digest, replies in recording.items()}
-
-    def ask(self, request: Request) -> Reply:
-        """Raises: ModelError: the recorded one, or one that names the digest which was never recorded."""
-        digest = request_digest(request)
-        replies = self._replies.get(digest)
-        if not replies:
-            raise ModelError(f"the recording has no further reply to request {digest}")
-        return _reply_or_raise(replies.popleft())
+        recorded = self._replies.popleft()
+        if isinstance(recorded, ModelError):
+            raise recorded
+        return recorded
 
 
 def request_digest(request: Request) -> str:
     """The hex sha256 of the request as JSON with sorted keys: messages, sampling, tools and schema."""
     canonical = json.dumps(asdict(request), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
-def _reply_or_raise(recorded: Reply | ModelError) -> Reply:
-    if isinstance(recorded, ModelError):
-        raise recorded
-    return recorded
