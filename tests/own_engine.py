@@ -84,9 +84,26 @@ def own_engine() -> Iterator[OwnEngine]:
             engine.send(signal.SIGTERM)
         for daemon in engine.daemons:
             daemon.wait(START_SECONDS)
+        # What a killed daemon has left is no other daemon's child, and runs on.
+        for pid in _left_running(engine.folder):
+            subprocess.run([*AS_ROOT, "kill", "-KILL", pid], check=False, stderr=subprocess.DEVNULL)
         for place in _mounted_below(engine.folder):
             subprocess.run([*AS_ROOT, "umount", place], check=True)
         subprocess.run([*AS_ROOT, "rm", "-rf", "--one-file-system", str(engine.folder)], check=True)
+
+
+def _left_running(folder: Path) -> list[str]:
+    """The shims of the engine's containers, whose command names its folder, and their children."""
+    parents: dict[str, str] = {}
+    shims: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[process.name] = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if f"{folder}/".encode() in (process / "cmdline").read_bytes():
+                shims.append(process.name)
+        except OSError:
+            continue
+    return [*(pid for pid, parent in parents.items() if parent in shims), *shims]
 
 
 def _mounted_below(folder: Path) -> list[str]:
