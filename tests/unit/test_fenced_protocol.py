@@ -64,6 +64,27 @@ def test_a_path_in_the_first_comment_names_the_file_and_stays_in_it(comment: str
     assert parsed(f"```\n{comment}\nx = 1\n```") == Parsed((write("pkg/a.py", f"{comment}\nx = 1\n"),))
 
 
+@pytest.mark.parametrize("fence", ["```python", "FILE: a.py\n```python", "```"])
+def test_labels_within_one_fence_divide_it_into_files(fence: str) -> None:
+    text = f"{fence}\n# FILE: a.py\na = 1\n\n\n# FILE: pkg/b.py\nb = 2\n\x0c\nc = 3\n```"
+
+    assert parsed(text) == Parsed((write("a.py", "a = 1\n"), write("pkg/b.py", "b = 2\n\x0c\nc = 3\n")))
+
+
+def test_of_a_divided_fence_that_was_cut_the_last_file_is_not_written() -> None:
+    result = parsed("```python\n# FILE: a.py\na = 1\n# FILE: b.py\nb = ", Finish.LENGTH)
+
+    assert result.actions == (write("a.py", "a = 1\n"),)
+    assert result.cut is not None
+    assert result.cut.path == "b.py"
+
+
+def test_a_label_further_down_in_a_file_is_its_content() -> None:
+    content = "a = 1\n# FILE: b.py\n# FILE: c.py\n"
+
+    assert parsed(f"FILE: a.py\n```python\n{content}```") == Parsed((write("a.py", content),))
+
+
 def test_an_abbreviation_before_a_block_is_no_path() -> None:
     assert parsed("as in, e.g.\n```python\nx = 1\n```").actions == ()
 

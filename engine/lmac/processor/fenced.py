@@ -16,7 +16,7 @@ from typing import Any
 from lmac.messages import Action, Finish, Message, Observation, Reply, Role, ToolSpec
 from lmac.processor.actions import EDIT, PATCH, WRITE, Cut, Parsed, ProtocolName, ToolForm
 from lmac.processor.edit_blocks import BlockFault, is_edit, replacements_in
-from lmac.processor.fenced_blocks import LABEL_CHARACTERS, Block, path_of, pieces
+from lmac.processor.fenced_blocks import LABEL_CHARACTERS, Block, parted, path_of, pieces
 from lmac.processor.json_calls import calls_in
 
 _BLOCKS = frozenset({WRITE, EDIT, PATCH})
@@ -78,7 +78,7 @@ class FencedProtocol:
         actions: list[Action] = []
         faults: list[Observation] = []
         cut: Cut | None = None
-        found = pieces(reply.text)
+        found = [part for piece in pieces(reply.text) for part in _parts(piece)]
         for number, piece in enumerate(found, 1):
             if not isinstance(piece, str):
                 read: _Read = _block(piece, reply.finish, tools)
@@ -158,6 +158,10 @@ alone on a line, outside fenced blocks:
 
 _Read = tuple[Action, ...] | Cut | str
 """Actions, a file that was cut, or what is wrong; "" for what asks for nothing."""
+
+
+def _parts(piece: str | Block) -> Sequence[str | Block]:
+    return [piece] if isinstance(piece, str) or piece.call else parted(piece)
 
 
 def _block(block: Block, finish: Finish, tools: Sequence[ToolForm]) -> _Read:

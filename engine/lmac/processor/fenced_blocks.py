@@ -28,6 +28,8 @@ _REMARK = re.compile(r"\s\([^()]*\)$")
 _QUOTED_AT_END = re.compile(r"`([^`\s]+)`\**\s{0,3}:?\**$")
 _INTRODUCTIONS = frozenset({"", "content", "contents", "code", "file content", "full content", "source"})
 _DECORATION = " \t#>*`:\"'"
+FEWEST_PARTS = 2
+"""A single label in a fence is its first comment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,24 @@ def path_of(block: Block) -> str | None:
         _named(_commented(first)),
     )
     return next((path for path in candidates if path is not None), None)
+
+
+def parted(block: Block) -> list[Block]:
+    """One block a file, where lines such as "# FILE: a.py" divide a fence from its top on."""
+    lines = block.content.removesuffix("\n").split("\n")
+    labels = [_commented(line) for line in lines]
+    starts = [number for number, label in enumerate(labels) if _explicit(label)]
+    if len(starts) < FEWEST_PARTS or any(line.strip() for line in lines[: starts[0]]):
+        return [block]
+    return [
+        Block(
+            labels[start],
+            block.info,
+            "\n".join(lines[start + 1 : end]).rstrip("\n") + "\n",
+            closed=block.closed or end < len(lines),
+        )
+        for start, end in zip(starts, (*starts[1:], len(lines)), strict=True)
+    ]
 
 
 def _call(line: str, lines: Iterator[str]) -> Block:
