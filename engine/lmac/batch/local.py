@@ -79,7 +79,7 @@ class LocalWorkplace:
     def _work(self, errand: Errand, lent: Lent | None, hand_over: Callable[[Done], None]) -> None:
         try:
             done = self._carried_out(errand, lent)
-        except BaseException as error:  # noqa: BLE001 - the batch waits for every errand that it began
+        except Exception as error:  # noqa: BLE001 - the batch waits for every errand that it began
             done = failed(errand.job, errand.folder.name, error)
         with self._lock:
             self._under_way -= 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from lmac.errors import ConfigError
 
 _HERE = "unix://"
-VARIABLE = "DOCKER_HOST"
+_VARIABLE = "DOCKER_HOST"
 
 
 def demand_own_engine(engine_url: str | None, folder: Path, environment: Mapping[str, str]) -> None:
@@ -24,9 +24,9 @@ def demand_own_engine(engine_url: str | None, folder: Path, environment: Mapping
     Raises:
         ConfigError: it is on another machine, and the environment does not name it.
     """
-    if engine_url is None or engine_url.startswith(_HERE) or engine_url == environment.get(VARIABLE):
+    if engine_url is None or engine_url.startswith(_HERE) or engine_url == environment.get(_VARIABLE):
         return
     raise ConfigError(
         f"{folder}: the run names an engine on another machine, {engine_url}",
-        f"if the run is your own and so is that engine, say so by {VARIABLE}={engine_url}",
+        f"if the run is your own and so is that engine, say so by {_VARIABLE}={engine_url}",
     )

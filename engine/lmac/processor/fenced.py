@@ -78,7 +78,7 @@ class FencedProtocol:
         actions: list[Action] = []
         faults: list[Observation] = []
         cut: Cut | None = None
-        found = [part for piece in pieces(reply.text) for part in _parts(piece)]
+        found = [part for piece in pieces(reply.text) for part in parted(piece)]
         for number, piece in enumerate(found, 1):
             if not isinstance(piece, str):
                 read: _Read = _block(piece, reply.finish, tools)
@@ -158,10 +158,6 @@ alone on a line, outside fenced blocks:
 
 _Read = tuple[Action, ...] | Cut | str
 """Actions, a file that was cut, or what is wrong; "" for what asks for nothing."""
-
-
-def _parts(piece: str | Block) -> Sequence[str | Block]:
-    return [piece] if isinstance(piece, str) or piece.call else parted(piece)
 
 
 def _block(block: Block, finish: Finish, tools: Sequence[ToolForm]) -> _Read:

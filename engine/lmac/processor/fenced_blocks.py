@@ -6,7 +6,7 @@ A reply may be a flood of stars or spaces: patterns are linear, or run over one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lmac.processor.edit_blocks import closes_edit, opens_edit
@@ -28,7 +28,7 @@ _REMARK = re.compile(r"\s\([^()]*\)$")
 _QUOTED_AT_END = re.compile(r"`([^`\s]+)`\**\s{0,3}:?\**$")
 _INTRODUCTIONS = frozenset({"", "content", "contents", "code", "file content", "full content", "source"})
 _DECORATION = " \t#>*`:\"'"
-FEWEST_PARTS = 2
+_FEWEST_PARTS = 2
 """A single label in a fence is its first comment."""
 
 
@@ -86,19 +86,21 @@ def path_of(block: Block) -> str | None:
     return next((path for path in candidates if path is not None), None)
 
 
-def parted(block: Block) -> list[Block]:
-    """One block a file, where lines such as "# FILE: a.py" divide a fence from its top on."""
-    lines = block.content.removesuffix("\n").split("\n")
+def parted(piece: str | Block) -> Sequence[str | Block]:
+    """One block a file, where lines such as "# FILE: a.py" divide a fence; any other piece as it is."""
+    if isinstance(piece, str) or piece.call:
+        return [piece]
+    lines = piece.content.removesuffix("\n").split("\n")
     labels = [_commented(line) for line in lines]
     starts = [number for number, label in enumerate(labels) if _explicit(label)]
-    if len(starts) < FEWEST_PARTS or any(line.strip() for line in lines[: starts[0]]):
-        return [block]
+    if len(starts) < _FEWEST_PARTS or any(line.strip() for line in lines[: starts[0]]):
+        return [piece]
     return [
         Block(
             labels[start],
-            block.info,
+            piece.info,
             "\n".join(lines[start + 1 : end]).rstrip("\n") + "\n",
-            closed=block.closed or end < len(lines),
+            closed=piece.closed or end < len(lines),
         )
         for start, end in zip(starts, (*starts[1:], len(lines)), strict=True)
     ]
