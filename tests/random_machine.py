@@ -141,6 +141,7 @@ def random_run(seed: int, folder: Path) -> RandomRun:
             edits=dice.choice(((), (EditForm.WHOLE,), tuple(EditForm))),
             context_tokens=context_tokens,
             candidates=candidates,
+            candidate_hints=dice.random() < 0.5,
             most_instructions=MOST_INSTRUCTIONS,
         )
         outcome = _typed(made, looped=dice.random() < 0.1)

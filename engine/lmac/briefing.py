@@ -18,6 +18,8 @@ from lmac.rendering import render_report, untrusted
 from lmac.store_map import Focus, NotMapped, StoreMap
 from lmac.transitions import MachineLimits
 
+SHOWN_LATER_FILES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -49,10 +51,17 @@ class Setting:
     """Replies that are sampled for an instruction's first write."""
     candidate_temperature: float = 0.8
     """Of all candidates but the first."""
+    candidate_hints: bool = False
+    """Whether they are told what the best one before them lacks."""
     repair_temperature: float | None = None
     """Least temperature of a reply to a red report."""
     plans: bool = False
     """Whether files are written after a short plan."""
+
+    @property
+    def keeps_to_step(self) -> bool:
+        """Whether a step leaves to later ones what only they name: small models write all at once."""
+        return not self.program_form.is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +92,18 @@ class Briefing:
         anew = bool(registry.attempts) and not self.setting.shows_own_files_again
         own = registry.current.files
         has_own = len(self.store.missing(own)) < len(own)
-        user = self._render(
+        told = render_instruction(registry, self.setting.task.text)
+        prompts = self.setting.prompts
+        if registry.leaves_tests:
+            prompts = prompts.without_part("test_file_rule")
+        user = prompts.render(
             "opening",
             task=self.setting.task.text,
             program=render_outline(registry),
             summary=_done_so_far(registry),
             files=self._files(registry),
             number=registry.number,
-            instruction=render_instruction(registry, self.setting.task.text),
+            instruction="\n".join(filter(None, (told, self._keeping_to(registry)))),
             how_to_write=self._how_to_write if anew or not has_own else self._how_to_change,
         )
         if report is not None and not report.green and (has_own or not own):
@@ -111,10 +124,18 @@ class Briefing:
         missing = self.store.missing(registry.current.files)
         return f"{self._render('missing_files', files=', '.join(missing))} {text}" if missing else text
 
+    def hint(self, report: Report) -> str:
+        """What the files lack that were written in reply to the same words, for whoever writes them anew."""
+        return self._red("again", report, self.setting.report_characters // 2)
+
     def reminder(self, registry: InstructionRegistry, report: Report | None) -> str:
         """What to say when nothing new was judged."""
         if report is not None and not report.green:
             return self._red("still_red", report, self.setting.report_characters // 2)
+        if missing := self.store.missing(registry.current.files):
+            # Of one file alone: that is all which a small model that only planned so far has to begin with.
+            told = self._render("missing_files", files=", ".join(missing))
+            return f"{told} {self.protocol.how_to_begin(missing[0])}"
         return self._render("go_on", number=registry.number)
 
     def finish_refused(self, registry: InstructionRegistry, reason: str) -> str:
@@ -133,6 +154,15 @@ class Briefing:
         if text == "again":
             return self._render(text, report=rendered, how_to_write=self._how_to_write)
         return self._render(text, report=rendered, how_to_change=self._how_to_change)
+
+    def _keeping_to(self, registry: InstructionRegistry) -> str:
+        """That files of later steps are theirs; "" where a step may write any."""
+        own, later = registry.current.files, tuple(registry.later_files)
+        if not self.setting.keeps_to_step or not own or not later:
+            return ""
+        more = f" and {len(later) - SHOWN_LATER_FILES} more" if len(later) > SHOWN_LATER_FILES else ""
+        theirs = f"{', '.join(later[:SHOWN_LATER_FILES])}{more}"
+        return f"Write no other file than {', '.join(own)} now: later steps write {theirs}."
 
     @property
     def _how_to_write(self) -> str:

@@ -163,20 +163,28 @@ class Budget:
             instruction=self.instruction and self.instruction.settled(usage, assumed_tokens),
         )
 
-    def begin_instruction(self, elapsed_seconds: float, instructions_left: int = 1) -> Budget:
+    def begin_instruction(self, elapsed_seconds: float, part: float = 1.0) -> Budget:
         """From here on calls count for a new instruction, too.
 
         Args:
-            instructions_left: This one and those after it; what the run has left is divided equally.
+            part: Its part of what the run has left; the rest is for those after it.
         """
-        share = self._share(elapsed_seconds, instructions_left) if instructions_left > 1 else None
+        share = self._share(elapsed_seconds, part) if part < 1 else None
         return replace(self, instruction=Spending(began_seconds=elapsed_seconds), share=share)
 
-    def _share(self, elapsed_seconds: float, instructions_left: int) -> InstructionBudget:
+    def affords(self, calls: int, prompt_tokens: int, reply_tokens: int, elapsed_seconds: float) -> bool:
+        """Whether the run may spend as much as so many calls of this size would."""
+        limits = self.limits
+        if limits.calls is not None and self.run.calls + calls > limits.calls:
+            return False
+        wanted = Usage(calls * prompt_tokens, calls * reply_tokens)
+        return self._spent(limits, self.run, wanted, elapsed_seconds) is None
+
+    def _share(self, elapsed_seconds: float, share: float) -> InstructionBudget:
         limits, spent = self.limits, self.run.usage + Usage(self.run.assumed_tokens)
 
         def part(limit: float | None, used: float) -> float | None:
-            return None if limit is None else max(0.0, limit - used) / instructions_left
+            return None if limit is None else max(0.0, limit - used) * share
 
         tokens, calls = part(limits.tokens, spent.total_tokens), part(limits.calls, self.run.calls)
         return InstructionBudget(

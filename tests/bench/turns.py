@@ -17,6 +17,7 @@ from lmac.budget import Budget, BudgetLimits
 from lmac.control_unit import ControlUnit, Machine
 from lmac.conversation import Conversation
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evaluation.due import Due
 from lmac.evaluator import BoxBroken, Evaluator
 from lmac.file_store import FileStore
 from lmac.journal import Journal
@@ -98,7 +99,7 @@ class _Evaluator:
     def run_tool(self, *_: object) -> JobResult:
         raise BoxBroken("no box maps this store")
 
-    def evaluate(self, store_digest: str, *, whole: bool) -> Report:
+    def evaluate(self, store_digest: str, *, due: Due) -> Report:
         number = int(store_digest)
         failed = Finding(f"tests/test_a.py::test_{number}", f"assert {number} == {number + 1}\n" * 40)
         # Each state is better than the one before it: nothing is to be put back.

@@ -340,6 +340,84 @@ def test_a_weak_model_is_asked_once_and_code_knows_the_requirements(
     ]
 
 
+LIBRARY = Task(
+    "Write a.py and b.py.\n\n"
+    "1. a.py: double(n) doubles.\n2. b.py: half(n) halves.\n3. test_a.py and test_b.py test both.\n",
+    "t",
+)
+ONE_MODULE = Task("Write a.py and test_a.py.\n\n1. double(n) doubles.\n2. test_a.py tests that.\n", "t")
+
+
+def test_with_one_module_a_weak_model_is_asked_for_no_program(tmp_path: Path) -> None:
+    run = Run(
+        tmp_path, [fenced_work("a.py"), SUMMARY, fenced_work("test_a.py")], ProgramForm.JSON, ONE_MODULE
+    )
+
+    assert run.outcome is Outcome.COMPLETED
+    assert [(step.files, step.requirements) for step in run.steps] == [
+        (("a.py",), (1,)),
+        (("test_a.py",), (2,)),
+    ]
+    assert run.events("program")[0].data["source"] == "the task's files"
+
+
+@pytest.mark.parametrize(
+    ("budget", "is_asked"),
+    [
+        (BudgetLimits(), True),
+        (BudgetLimits(tokens=100_000), True),
+        (BudgetLimits(tokens=4_000), False),
+        (BudgetLimits(calls=5), True),
+        (BudgetLimits(calls=4), False),
+    ],
+)
+def test_steps_that_the_budget_cannot_pay_a_write_and_a_repair_are_not_asked_for(
+    tmp_path: Path, budget: BudgetLimits, is_asked: bool
+) -> None:
+    given = said(
+        {"steps": [{"module": path, "tests": f"test_{path}", "text": "It."} for path in ("a.py", "b.py")]}
+    )
+    coarse = [fenced_work("a.py", "b.py"), SUMMARY, fenced_work("test_a.py", "test_b.py")]
+    run = Run(
+        tmp_path, [given, *FENCED_WORK] if is_asked else coarse, ProgramForm.JSON, LIBRARY, budget=budget
+    )
+
+    assert [step.files for step in run.steps] == (
+        [("a.py", "test_a.py"), ("b.py", "test_b.py")]
+        if is_asked
+        else [("a.py", "b.py"), ("test_a.py", "test_b.py")]
+    )
+
+
+def test_without_tries_a_weak_model_works_on_the_task_itself(tmp_path: Path) -> None:
+    limits = replace(LIMITS, program_tries=0)
+    run = Run(tmp_path, [fenced_work("a.py", "test_a.py")], ProgramForm.JSON, ONE_MODULE, limits)
+
+    assert [step.text for step in run.steps] == [ONE_MODULE.text]
+
+
+@pytest.mark.parametrize("form", [ProgramForm.JSON, ProgramForm.TOOL])
+def test_a_weak_model_leaves_to_later_steps_what_only_they_name(tmp_path: Path, form: ProgramForm) -> None:
+    steps = Program((Instruction("Write a.", ("a.py",)), Instruction("Write b.", ("b.py",)))).numbered()
+    native = form is ProgramForm.TOOL
+    other = called(("write", {"path": "b.py", "content": "other\n"}), ("done", {}))
+    replies = (
+        [native_work("a.py", "b.py"), SUMMARY, other]
+        if native
+        else [fenced_work("a.py", "b.py"), SUMMARY, fenced_work("b.py")]
+    )
+    run = Run(tmp_path, replies, form, program=steps)
+
+    assert run.outcome is Outcome.COMPLETED
+    writes = [event.data for event in run.events("observation") if event.data["action"] == "write"]
+    assert [(written["arguments"]["path"], written["ok"]) for written in writes] == [
+        ("a.py", True),
+        ("b.py", native),
+        ("b.py", True),
+    ]
+    assert ("belongs to step 2, which comes later" in run.heard_last(1)) is not native
+
+
 def test_a_path_copied_from_an_example_or_out_of_the_store_binds_no_step(tmp_path: Path) -> None:
     given = said("1. Write it. (files: MODULE.py, TEST_FILE.py, ../b.py, path/to/c.py)")
     run = Run(tmp_path, [given, fenced_work("a.py", "test_a.py")], ProgramForm.NUMBERED)

@@ -108,7 +108,7 @@ def test_an_instruction_may_take_its_share_of_what_the_run_has_left(
     limits: dict[str, Any], spent: Spent
 ) -> None:
     call = Usage(600)
-    budget = Budget(BudgetLimits(**limits), PRICES.cost).settle(call).begin_instruction(2.0, 3)
+    budget = Budget(BudgetLimits(**limits), PRICES.cost).settle(call).begin_instruction(2.0, 1 / 3)
     first = budget.settle(call)
 
     assert first.refuses(0, 2, elapsed_seconds=11.0) is None
@@ -117,8 +117,8 @@ def test_an_instruction_may_take_its_share_of_what_the_run_has_left(
 
 
 def test_what_an_instruction_leaves_is_shared_by_those_after_it() -> None:
-    budget = Budget(BudgetLimits(tokens=3_000)).begin_instruction(0.0, 3)
-    following = budget.settle(Usage(100, 100)).begin_instruction(0.0, 2)
+    budget = Budget(BudgetLimits(tokens=3_000)).begin_instruction(0.0, 1 / 3)
+    following = budget.settle(Usage(100, 100)).begin_instruction(0.0, 1 / 2)
 
     assert (budget.share, following.share) == (
         InstructionBudget(tokens=1_000),
@@ -127,7 +127,7 @@ def test_what_an_instruction_leaves_is_shared_by_those_after_it() -> None:
 
 
 def test_a_share_that_is_too_small_still_allows_the_first_call() -> None:
-    budget = Budget(BudgetLimits(tokens=3_000)).begin_instruction(0.0, 30)
+    budget = Budget(BudgetLimits(tokens=3_000)).begin_instruction(0.0, 1 / 30)
 
     assert budget.refuses(1_000, 1_000, 0.0) is None
     assert budget.settle(Usage(90, 20)).refuses(1, 1, 0.0) == Refusal(Spent.TOKENS, Scope.SHARE)

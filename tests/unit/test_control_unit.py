@@ -97,6 +97,19 @@ def test_a_repeated_reply_makes_the_next_one_warmer_and_then_the_window_is_left(
     assert restart["reason"] == "3 turns brought nothing new: the same reply came again"
 
 
+def test_a_reply_without_a_file_is_told_how_to_begin_the_one_that_is_missing(
+    journal: UnsyncedJournal,
+) -> None:
+    processor = RecordedProcessor([says(ONE_STEP), says("My plan."), GREEN, DONE])
+
+    assert memory_machine(processor, journal).unit.run() is Outcome.COMPLETED
+    told = processor.requests[2].messages[-1].text
+    assert "These files of the step are not written yet: a.py, test_a.py." in told
+    assert told.endswith(
+        "Begin your reply with the line `FILE: a.py`, then its whole content in a fenced block."
+    )
+
+
 def test_the_temperature_goes_back_when_something_changes(journal: UnsyncedJournal, tmp_path: Path) -> None:
     again = says("I think.")
     processor = RecordedProcessor([says(ONE_STEP), again, again, GREEN, says("READ a.py"), DONE])
@@ -298,6 +311,31 @@ def test_candidates_leave_what_a_repair_of_the_best_one_costs(
 
     purposes = [event.data["purpose"] for event in events(tmp_path, "request")]
     assert purposes[:3] == ["turn", "turn", "turn"]
+
+
+def test_hints_tell_each_candidate_what_the_best_before_it_lacks(
+    journal: UnsyncedJournal, tmp_path: Path
+) -> None:
+    processor = AsksScript(_by_temperature)
+    made = memory_machine(processor, journal, candidates=3, candidate_hints=True)
+
+    assert made.unit.run() is Outcome.COMPLETED
+    first, *candidates, after = processor.requests[1:]
+    for request in candidates:
+        told = request.messages[-1].text
+        assert told.startswith(first.messages[-1].text)
+        assert "An earlier attempt at this step failed these checks:" in told
+        assert "tests: failed" in told
+    assert "An earlier attempt" not in after.messages[1].text, "the conversation goes on without the hint"
+
+
+def test_hints_take_what_else_a_repair_would_cost(journal: UnsyncedJournal, tmp_path: Path) -> None:
+    processor = AsksScript(_by_temperature)
+    budget = BudgetLimits(calls=4)
+    memory_machine(processor, journal, candidates=9, candidate_hints=True, budget=budget).unit.run()
+
+    purposes = [event.data["purpose"] for event in events(tmp_path, "request")]
+    assert purposes == ["turn", "turn", "candidate", "candidate"]
 
 
 def test_a_candidate_that_the_store_does_not_take_is_judged_by_what_it_takes(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pytest
 
-from job_results import job_result
+from job_results import finished, job_result
+from lmac.checks import TestCheck
 from lmac.errors import SandboxFailure
-from lmac.evaluation import CheckResult, Report, Verdict
+from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evaluation.due import Due, of_what_is_due
 from lmac.evaluator import Evaluator
 from lmac_sandbox import Ending, EngineFailure, Job, JobResult, Overlay, PathRejected, Reuse, Snapshot
 
@@ -399,3 +401,45 @@ def test_candidates_have_boxes_that_nobody_used_even_where_tests_share_one() -> 
 
     assert report.results[-1].reuse is Reuse.SINGLE_USE
     assert shared.taken == 0
+
+
+@pytest.mark.parametrize(
+    ("due", "verdict"),
+    [
+        (Due(), Verdict.NOTHING_TO_JUDGE),
+        (Due(whole=False), Verdict.NOTHING_TO_JUDGE),
+        (Due(tests=False), Verdict.NOT_APPLICABLE),
+    ],
+)
+def test_tests_that_a_later_step_writes_are_not_missing_yet(due: Due, verdict: Verdict) -> None:
+    none = job_result(events=(finished(5),), exit_code=5)
+    boxes = Boxes(Reuse.SINGLE_USE, **{TestCheck().job().argv[0]: lambda: none})
+
+    (result,) = Evaluator(boxes, (TestCheck(),)).evaluate("d", due=due).results
+    assert result.verdict is verdict
+
+
+def test_a_fault_of_a_file_that_a_later_step_writes_is_a_remark() -> None:
+    def found(*places: str) -> CheckResult:
+        findings = tuple(Finding(place, "missing") for place in places)
+        return CheckResult("book", Verdict.FAILED, Ending.EXITED, findings)
+
+    due = Due(later=frozenset({"b.md"}))
+    later, own, both, tests = of_what_is_due(
+        due,
+        Report(
+            "d",
+            (
+                found("b.md:1"),
+                found("a.md:1"),
+                found("a.md:1", "b.md"),
+                replace(found("b.md"), counts_tests=True),
+            ),
+        ),
+    ).results
+
+    assert later.verdict is Verdict.PASSED
+    assert not later.findings[0].blocking
+    assert (own, tests.verdict) == (found("a.md:1"), Verdict.FAILED)
+    assert both.verdict is Verdict.FAILED
+    assert [finding.blocking for finding in both.findings] == [True, False]

@@ -24,6 +24,7 @@ from lmac.program_answers import PROGRAM
 from lmac.rendering import untrusted
 from lmac.rendering.excerpts import cause, excerpt
 from lmac.task_examples import examples_of
+from lmac.task_examples.stated_names import stated_names
 from lmac.tools.edited_text import EditRefused
 from lmac.tools.patching import patched
 from lmac.tools.replacing import Replacement, replaced
@@ -161,6 +162,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "prose": lambda text: list(
         repetitions({"a.md": markdown.Document(paragraphs=[(1, text), (2, f"{text} b")])})
     ),
+    "stated names": lambda text: stated_names(f"`a.py`\n`f` {text}\n`{text}`\n`f`, `g` and {text}"),
     "lines of examples": lambda text: examples_of("`a.py`" + text.replace(" ", "\n").replace("a", ">>> f(")),
 }
 

@@ -11,13 +11,13 @@ from lmac.control_unit.candidates import (
     agreement,
     choose,
     crossed_overlays,
-    is_test_file,
     set_apart,
 )
 from lmac.evaluation import CheckResult, Finding, JudgedTest, PromisedTest, Report, Verdict
 from lmac.evaluation.ranking import Judged, faults, rank
 from lmac.messages import Finish, Reply
 from lmac.processor.actions import Parsed
+from lmac.program import is_test_file
 from lmac_sandbox import Ending, Overlay, StoreFull
 
 GATE = CheckResult("syntax", Verdict.PASSED, Ending.EXITED)

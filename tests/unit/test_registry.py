@@ -39,3 +39,26 @@ def test_a_registry_is_finished_when_every_instruction_was_left() -> None:
     assert registry.finished
     assert registry.completed == 1
     assert not first.finished
+
+
+CODE = Instruction("code", ("a.py", "b.py"), number=1)
+MORE = Instruction("more", ("b.py", "c.py"), number=2)
+TESTS = Instruction("tests", ("test_a.py", "tests/b_test.py"), number=3)
+
+
+def test_files_of_later_steps_are_those_that_no_step_so_far_names() -> None:
+    registry = InstructionRegistry(Program((CODE, MORE, TESTS)))
+
+    assert registry.later_files == {"c.py": 2, "test_a.py": 3, "tests/b_test.py": 3}
+    assert registry.advance(InstructionEnd.GIVEN_UP, "").later_files == {"test_a.py": 3, "tests/b_test.py": 3}
+
+
+def test_a_step_of_tests_alone_weighs_half_and_the_others_leave_tests_to_it() -> None:
+    first = InstructionRegistry(Program((CODE, MORE, TESTS)))
+    last = first.advance(InstructionEnd.COMPLETED, "").advance(InstructionEnd.COMPLETED, "")
+
+    assert (first.weight, last.weight) == (1 / 2.5, 1.0)
+    assert (first.leaves_tests, last.leaves_tests) == (True, False)
+    assert not InstructionRegistry(Program((CODE, MORE))).leaves_tests
+    with_tests = Instruction("both", ("a.py", "test_a.py"))
+    assert not InstructionRegistry(Program((with_tests, TESTS))).leaves_tests

@@ -8,6 +8,7 @@ import pytest
 
 from lmac.shipped import shipped_folder
 from lmac.task_examples import MOST_EXAMPLES, Example, examples_of
+from lmac.task_examples.stated_names import MOST_LINES, StatedNames, stated_names
 from lmac.task_examples.suite import examples_suite, suite_source
 
 TASK = "Write one module, `m.py`, with the function `f(x)` and the class `Box`.\n\n"
@@ -147,8 +148,8 @@ def test_each_test_of_the_suite_says_where_its_example_stands() -> None:
     found: tuple[Example, ...] = examples_of(TASK + "f(1) == 2\n\nf(2) == 3")
 
     assert dict(examples_suite(found).titles) == {
-        "test_example_1": "example in line 3 of the task",
-        "test_example_2": "example in line 5 of the task",
+        "test_example_1_1": "example in line 3 of the task",
+        "test_example_2_1": "example in line 5 of the task",
     }
 
 
@@ -165,3 +166,54 @@ def test_calls_that_never_close_do_not_hold_up_the_task_and_the_examples_end() -
     flood = f"{'f(' * 990}\n" * 60 + "".join(f"f({number}) == 1\n" for number in range(5000))
 
     assert len(examples_of(TASK + flood)) == MOST_EXAMPLES
+
+
+# Stated names
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("`double(n)` returns twice the number.", ("double",)),
+        ("1. `Box()` makes an empty box. `put(item)` stores an item.", ("Box", "put")),
+        ("- `Box.get(key, default=None)` returns it.", ("Box.get",)),
+        ("It keeps words. `first()`, `last()` and `rest()` return some of them.", ("first", "last", "rest")),
+        ("`SIZE` is the largest number. `Full` is an exception.", ("SIZE", "Full")),
+        ("`BadKey` and `BadValue` are subclasses of `ValueError`.", ("BadKey", "BadValue")),
+    ],
+)
+def test_a_sentence_that_begins_with_a_name_states_it(line: str, names: tuple[str, ...]) -> None:
+    assert stated_names(f"{TASK}{line}\n") == (StatedNames(3, "m", names),)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "It raises `BadKey` when `key()` is not there.",
+        "`None` is the default. `sorted(all)` gives their order. `len(box)` is their number.",
+        "`eval_text(code)` must not be used. `forbidden()` is not there.",
+        "`requests.get(url)` fetches it. `size` is a number. `key in box` is `True`.",
+        "`Decimal` holds amounts.",
+        "# `heading()` of a section",
+        "```\n`fenced()` is code.\n```",
+    ],
+)
+def test_other_names_are_not_stated(line: str) -> None:
+    assert stated_names(f"{TASK}\n{line}\n") == ()
+
+
+def test_a_stated_name_belongs_to_the_module_of_its_section_and_stands_once() -> None:
+    text = (
+        "Write `a.py` and `b.py`.\n`lost()` is told of before any section.\n"
+        "## Module `a.py`\n`f()` returns 1. `f()` raises nothing.\n## Module `b.py`\n`g()` returns `f()`.\n"
+    )
+
+    assert stated_names(text) == (StatedNames(4, "a", ("f",)), StatedNames(6, "b", ("g",)))
+
+
+def test_a_flood_of_stated_names_has_an_end_and_makes_a_program() -> None:
+    flood = "".join(f"`name_{number}()` is {'`' * 50}{'a(' * 500}.\n" for number in range(1000))
+    stated = stated_names(TASK + flood)
+
+    assert len(stated) == MOST_LINES
+    ast.parse(suite_source((), stated))

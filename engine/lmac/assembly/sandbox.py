@@ -19,6 +19,7 @@ from lmac.program import Task
 from lmac.recording.taped_evaluator import TapedEvaluator
 from lmac.store_map import StoreMap
 from lmac.task_examples import examples_of
+from lmac.task_examples.stated_names import stated_names
 from lmac.task_examples.suite import examples_suite
 from lmac.tools import Workspace
 from lmac_sandbox import (
@@ -197,8 +198,8 @@ def standing_suites(
     """
     suites: list[StandingSuite] = []
     if config.task_examples and any(isinstance(check, TestCheck) for check in checks):
-        found = examples_of(task.text)
-        suites += [examples_suite(found)] if found else []
+        found, stated = examples_of(task.text), stated_names(task.text)
+        suites += [examples_suite(found, stated)] if found or stated else []
     if acceptance is not None and config.acceptance.when is AcceptanceWhen.INSTRUCTION:
         suites.append(StandingSuite(AcceptanceCheck(form), acceptance, config.acceptance.shown))
     return tuple(suites)

@@ -16,7 +16,11 @@ from lmac.processor.actions import ActionProtocol
 from lmac.program import Instruction, Program, ProgramFault, Requirement, RequirementSource
 from lmac.program.coverage import gaps, mended
 from lmac.program.registry import InstructionRegistry
+from lmac.program.simple_forms import modules_named, modules_then_tests
 from lmac.transitions import MachineState
+
+CALLS_A_STEP = 2
+"""A write and a repair."""
 
 
 class ProgramWriter:
@@ -52,7 +56,10 @@ class ProgramWriter:
             return self._with_program(state, replace(program, requirements=found.items), "user")
         if not found.items and self._may_ask_for_requirements:
             return replace(state, requirements_wanted=True)
-        return self._with_requirements(state, found.items, found.source, found.left_out)
+        state = self._with_requirements(state, found.items, found.source, found.left_out)
+        if (coarse := self._coarse_program(found.items)) is not None:
+            return self._with_program(state, coarse, "the task's files")
+        return state
 
     def ask_for_requirements(self, state: MachineState) -> MachineState:
         tries = state.requirement_tries
@@ -114,6 +121,21 @@ class ProgramWriter:
             return self._with_program(state, state.draft, "model")
         whole = Program((Instruction(self._setting.task.text),), state.requirements)
         return self._with_program(state, whole, "the task itself")
+
+    def _coarse_program(self, requirements: tuple[Requirement, ...]) -> Program | None:
+        """All modules in one step, where the model's program could say no more or its steps come to nothing.
+
+        With one module there is nothing to divide. With several, each of their steps has to be paid a write
+        and a repair, and the program before them; what comes to less leaves every step its first write alone.
+        """
+        setting = self._setting
+        if setting.program_form.is_whole or not setting.tested_steps or not setting.limits.program_tries:
+            return None
+        modules = len(modules_named(setting.task))
+        window = self._briefing.program_window(requirements)
+        if modules > 1 and self._conversation.affords(1 + CALLS_A_STEP * modules, window):
+            return None
+        return modules_then_tests(setting.task, requirements)
 
     @property
     def _may_ask_for_requirements(self) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 
-from lmac.briefing import Setting
+from lmac.briefing import Briefing
 from lmac.conversation import Conversation
 from lmac.evaluation import Report, Verdict
+from lmac.evaluation.due import Due
 from lmac.evaluation.ranking import STANDING, rank
 from lmac.file_store.draft import DraftStore
 from lmac.journal import Journal
 from lmac.messages import Reply, Sampling
-from lmac.processor.actions import ActionProtocol, Parsed
+from lmac.processor.actions import Parsed
+from lmac.program import is_test_file
 from lmac.tools import Toolbox, Workspace
 from lmac_sandbox import Overlay, StoreError
 
@@ -23,7 +24,6 @@ WRITING = frozenset({"write", "edit", "patch", "delete"})
 """Actions that change files and nothing else; whatever else a reply asks for waits until it was chosen."""
 SEED_STRIDE = 1000
 """Between the seeds of candidates: attempts at an instruction count up by one."""
-_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*\.test)\.[A-Za-z]{1,4}$")
 
 Judge = Callable[[Sequence[Overlay]], tuple[Report, ...]]
 
@@ -62,24 +62,25 @@ def samplings(sampling: Sampling, count: int, temperature: float) -> tuple[Sampl
 class Panel:
     """Samples candidates in a conversation and has them judged."""
 
-    setting: Setting
+    briefing: Briefing
     conversation: Conversation
-    protocol: ActionProtocol
     workspace: Workspace
     journal: Journal
 
     def candidate(self, reply: Reply, toolbox: Toolbox) -> Candidate:
         """What the reply's own writes would make of the store, up to the first that fails."""
-        parsed = self.protocol.parse(reply, toolbox.forms())
+        parsed = self.briefing.protocol.parse(reply, toolbox.forms())
         draft = DraftStore(self.workspace.store)
         drafting = replace(self.workspace, store=draft)
         for action in parsed.actions:
-            if action.name in WRITING and not toolbox.carry_out(action, drafting).ok:
-                break
+            if action.name in WRITING:
+                result = toolbox.carry_out(action, drafting)
+                if not result.ok and result.stops:
+                    break
         return Candidate(reply, parsed, draft.overlay)
 
     def best_of(
-        self, first: Candidate, toolbox: Toolbox, sampling: Sampling, whole: bool
+        self, first: Candidate, toolbox: Toolbox, sampling: Sampling, due: Due
     ) -> tuple[Candidate, Report]:
         """The first one if it is green; else the best of as many as the setting wants and the budget allows.
 
@@ -87,20 +88,27 @@ class Panel:
 
         Args:
             sampling: Of the first one.
-            whole: Whether all that the task asks for has to be there.
+            due: What has to be there already.
         """
 
         def judge(overlays: Sequence[Overlay]) -> tuple[Report, ...]:
             store_digest = self.workspace.store.digest()
-            return self.workspace.evaluator.evaluate_candidates(store_digest, overlays, whole=whole)
+            return self.workspace.evaluator.evaluate_candidates(store_digest, overlays, due=due)
 
+        setting = self.briefing.setting
         found, reports = [first], list(judge([first.overlay]))
-        for wanted in samplings(sampling, self.setting.candidates, self.setting.candidate_temperature):
+        for wanted in samplings(sampling, setting.candidates, setting.candidate_temperature):
             # One after the other: a verdict costs little beside a call that need not be made.
-            if reports[-1].green or not self.conversation.affords_another_sample:
+            if reports[-1].green:
+                break
+            hint = ""
+            if setting.candidate_hints:
+                # Whoever is told what was wrong repairs it by writing anew: nothing has to be left for more.
+                hint = self.briefing.hint(min(reports, key=rank))
+            elif not self.conversation.affords_another_sample:
                 # The best of many is worth little if nothing is left to repair it with.
                 break
-            if (reply := self.conversation.sample(wanted)) is None:
+            if (reply := self.conversation.sample(wanted, hint)) is None:
                 break
             found.append(self.candidate(reply, toolbox))
             reports += judge([found[-1].overlay])
@@ -174,11 +182,6 @@ def agreement(reports: Sequence[Report]) -> list[int]:
     """For each: how many passed just the same tests, itself included, times how many tests that are."""
     outcomes = [_outcome(report) for report in reports]
     return [outcomes.count(outcome) * outcome[0] for outcome in outcomes]
-
-
-def is_test_file(path: str) -> bool:
-    """Whether pytest or node's test runner takes the file for tests, by its name."""
-    return _TEST_FILE.search(path) is not None
 
 
 def set_apart(path: str, number: int) -> str:

@@ -45,11 +45,12 @@ def equipment(
     Args:
         sampling: By the number of tries before.
     """
+    briefing = Briefing(setting, protocol, workspace.store, workspace.outlines)
     return Equipment(
         setting,
         protocol,
-        Briefing(setting, protocol, workspace.store, workspace.outlines),
-        Panel(setting, conversation, protocol, workspace, journal),
+        briefing,
+        Panel(briefing, conversation, workspace, journal),
         ProgramWriter(setting, conversation, protocol, journal, sampling),
         _toolbox(setting, protocol),
     )

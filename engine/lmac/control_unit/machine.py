@@ -11,6 +11,7 @@ from lmac.control_unit.equipment import Equipment, equipment
 from lmac.control_unit.guard import RegressionGuard
 from lmac.conversation import Conversation
 from lmac.evaluation import Report
+from lmac.evaluation.due import Due
 from lmac.evaluation.standing_tests import StandingTests, Weakened
 from lmac.journal import Journal
 from lmac.messages import Sampling
@@ -90,8 +91,15 @@ class Machine:
 
     @property
     def is_last(self) -> bool:
-        """Whether all that the task asks for has to be there."""
         return self.registry.counter + 1 >= len(self.registry.program.instructions)
+
+    @property
+    def due(self) -> Due:
+        """What of the task has to be there when the current instruction is completed."""
+        later = self.registry.program.instructions[self.registry.counter + 1 :]
+        of_tests = [step.writes_only_tests for step in later]
+        absent = self.workspace.store.missing(self.registry.later_files)
+        return Due(whole=all(of_tests), tests=not any(of_tests), later=frozenset(absent))
 
     @property
     def report_at_hand(self) -> Report | None:

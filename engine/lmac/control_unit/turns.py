@@ -30,7 +30,7 @@ def sample(machine: Machine) -> None:
     panel = machine.equipment.panel
     taken = panel.candidate(_with_rest(machine, reply), machine.offered)
     if taken.overlay:
-        taken, machine.chosen = panel.best_of(taken, machine.offered, machine.sampling(), machine.is_last)
+        taken, machine.chosen = panel.best_of(taken, machine.offered, machine.sampling(), machine.due)
         machine.state = replace(machine.state, first_write=False)
     _take(machine, taken.reply, taken.parsed)
 

@@ -62,7 +62,7 @@ def _report(machine: Machine) -> Report:
     chosen, machine.chosen = machine.chosen, None
     if chosen is not None and chosen.store_digest == machine.state.store_digest:
         return chosen
-    return machine.workspace.evaluator.evaluate(machine.state.store_digest, whole=machine.is_last)
+    return machine.workspace.evaluator.evaluate(machine.state.store_digest, due=machine.due)
 
 
 def _keep(machine: Machine, report: Report) -> None:

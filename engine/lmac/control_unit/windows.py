@@ -7,7 +7,7 @@ from dataclasses import replace
 from lmac.control_unit import verdicts
 from lmac.control_unit.machine import Machine
 from lmac.evaluation.ranking import Judged
-from lmac.tools import with_justifications
+from lmac.tools import with_justifications, without_files_of
 from lmac.transitions.limits import OnGivenUp
 from lmac.transitions.stuck import Watch
 
@@ -17,12 +17,15 @@ def open_window(machine: Machine) -> None:
     registry = machine.registry
     missing = machine.missing_files()
     if registry.attempts == 0:
-        if machine.is_last and registry.counter and machine.workspace.evaluator.asks_more_of_the_whole:
+        asks_more = machine.workspace.evaluator.asks_more_of_the_whole
+        if machine.due.whole and asks_more and registry.counter and not registry.current.writes_only_tests:
             # The report at hand says what an earlier instruction owed.
             verdicts.evaluate(machine)
         _begin_instruction(machine, missing)
     tools = machine.equipment.toolbox
-    machine.offered = with_justifications(tools) if machine.may_retire else tools
+    tools = with_justifications(tools) if machine.may_retire else tools
+    keeps_to_step = machine.equipment.setting.keeps_to_step
+    machine.offered = without_files_of(registry.later_files, tools) if keeps_to_step else tools
     window = machine.briefing.instruction_window(registry, machine.offered.forms(), machine.report_at_hand)
     machine.conversation.open(window)
     machine.state = replace(
@@ -42,9 +45,7 @@ def _begin_instruction(machine: Machine, missing: tuple[str, ...]) -> None:
     registry = machine.registry
     # Whoever stops at an instruction that is given up wants it completed, whatever that takes.
     stops = machine.limits.on_given_up is OnGivenUp.STOP
-    machine.conversation.begin_instruction(
-        1 if stops else len(registry.program.instructions) - registry.counter
-    )
+    machine.conversation.begin_instruction(1.0 if stops else registry.weight)
     machine.guard.forget()
     if opening is not None:
         machine.guard.keep(opening)

@@ -81,13 +81,17 @@ class Conversation:
         self._notice = ""
         self._calls.begin_window()
 
-    def begin_instruction(self, instructions_left: int = 1) -> None:
+    def begin_instruction(self, part: float = 1.0) -> None:
         """From here on calls count against a fresh budget of an instruction, too.
 
         Args:
-            instructions_left: This one and those after it, which share what the run may spend.
+            part: Its part of what the run has left to spend.
         """
-        self._calls.begin_instruction(instructions_left)
+        self._calls.begin_instruction(part)
+
+    def affords(self, calls: int, window: ContextWindow) -> bool:
+        """Whether the budget has room for so many calls like one with this window."""
+        return self._calls.affords(calls, window.measured())
 
     def speak(self, protocol: ActionProtocol) -> None:
         """Use another form from the next window on."""
@@ -126,13 +130,19 @@ class Conversation:
         self._notice = ""
         return reply
 
-    def sample(self, sampling: Sampling) -> Reply | None:
+    def sample(self, sampling: Sampling, hint: str = "") -> Reply | None:
         """Answer once more what the last reply answered; the conversation stays as it is.
 
         None when the budget does not allow the call, or no usable reply came of it.
+
+        Args:
+            hint: Told beside, in a window without turns; the conversation does not hold it.
         """
+        window = self._window
+        if hint and not window.turns:
+            window = _with_notice(window, hint)
         try:
-            return self._call(self._window, sampling, "candidate")
+            return self._call(window, sampling, "candidate")
         except (BudgetRefused, ModelError):
             return None
 
@@ -227,12 +237,7 @@ class Conversation:
     def _extended(self, notice: str) -> ContextWindow:
         if self._reply is not None:
             return self._window.append(self._turn(self._reply, sound_text(notice)))
-        if not notice or not self._window.prefix:
-            return self._window
-        *before, last = self._window.prefix
-        # A second message of the user's in a row is one that some chat templates refuse.
-        merged = replace(last, text=f"{last.text}\n\n{sound_text(notice)}")
-        return replace(self._window, prefix=(*before, merged), known_size=None)
+        return _with_notice(self._window, notice)
 
     def _turn(self, reply: Reply, notice: str) -> Turn:
         spoken = self._protocol.spoken(reply)
@@ -304,6 +309,16 @@ class Conversation:
         except ContextOverflow as error:
             self._learn_limit(error, window)
             raise
+
+
+def _with_notice(window: ContextWindow, notice: str) -> ContextWindow:
+    """With the notice at the end of the opening message."""
+    if not notice or not window.prefix:
+        return window
+    *before, last = window.prefix
+    # A second message of the user's in a row is one that some chat templates refuse.
+    merged = replace(last, text=f"{last.text}\n\n{sound_text(notice)}")
+    return replace(window, prefix=(*before, merged), known_size=None, counted=None)
 
 
 def _narrowed(window: ContextWindow, held_tokens: int | None) -> ContextWindow:

@@ -62,9 +62,13 @@ class Calls:
         """From here on ids of native calls may be what they were in an earlier window."""
         self._call_ids.clear()
 
-    def begin_instruction(self, instructions_left: int) -> None:
+    def begin_instruction(self, part: float) -> None:
         """From here on calls count against a fresh budget of an instruction, too."""
-        self.budget = self.budget.begin_instruction(self._elapsed(), instructions_left)
+        self.budget = self.budget.begin_instruction(self._elapsed(), part)
+
+    def affords(self, calls: int, window: ContextWindow) -> bool:
+        """Whether the budget has room for so many calls like one with this window."""
+        return self.budget.affords(calls, window.tokens(self.meter), window.reply_tokens, self._elapsed())
 
     def make(self, window: ContextWindow, sampling: Sampling, purpose: str) -> Reply:
         """Send a window that fits.

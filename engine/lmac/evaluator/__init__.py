@@ -8,9 +8,10 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import Protocol
 
-from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, CommandCheck, StandingSuite
+from lmac.checks import AcceptanceCheck, AcceptanceForm, Check, CommandCheck, StandingSuite, TestCheck
 from lmac.errors import SandboxFailure
 from lmac.evaluation import CheckResult, Finding, Report, Verdict
+from lmac.evaluation.due import ALL_DUE, Due, of_what_is_due
 from lmac.evaluation.floor import upon_floor
 from lmac.evaluator.errand import Grip
 from lmac.evaluator.judging import (
@@ -86,7 +87,7 @@ class Evaluator:
         self._most_at_once = most_at_once
         self._floor: Report | None = None
 
-    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, whole: bool = True) -> Report:
+    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, due: Due = ALL_DUE) -> Report:
         """Judge the store, which must be at `store_digest`, with the overlay if one is given.
 
         Tools and tests work side by side, in grade `run` once the gates are open; the report is the same as
@@ -94,25 +95,25 @@ class Evaluator:
 
         Args:
             overlay: Changes that nobody has written; the report's digest is that of the store with them.
-            whole: Whether all that the task asks for has to be there; before the last instruction, what is
-                not there yet is a remark of the standing suites.
+            due: What has to be there already.
 
         Raises:
             SandboxError: no box comes up, or the store would not take the overlay.
             SandboxFailure: the store is not at that digest.
         """
         said = self._prepared()
-        judging = self._judging(self._subject(store_digest, overlay), self._sources, whole)
+        judging = self._judging(self._subject(store_digest, overlay), self._sources, due)
         try:
             results = judging.results()
         except BaseException:
             self._tell_all(judging, [check.name for check in judging.checks])
             raise
         self._tell_all(judging, [result.check for result in results])
-        return upon_floor(self._floor, Report(judging.subject.digest, (*said, *results)))
+        report = of_what_is_due(due, Report(judging.subject.digest, (*said, *results)))
+        return upon_floor(self._floor, report)
 
     def evaluate_candidates(
-        self, store_digest: str, overlays: Sequence[Overlay], *, whole: bool = True
+        self, store_digest: str, overlays: Sequence[Overlay], *, due: Due = ALL_DUE
     ) -> tuple[Report, ...]:
         """Judge each overlay by itself, over the store at `store_digest`, in boxes that nobody used.
 
@@ -126,7 +127,7 @@ class Evaluator:
         executor = ThreadPoolExecutor(max(self._most_at_once, 1), "lmac-candidate")
         try:
             started = [
-                executor.submit(copy_context().run, self._candidate, store_digest, overlay, fresh, whole)
+                executor.submit(copy_context().run, self._candidate, store_digest, overlay, fresh, due)
                 for overlay in overlays
             ]
             tried = [_outcome(future) for future in started]
@@ -143,7 +144,7 @@ class Evaluator:
                 replace(report, results=(*first, *report.results))
                 for first, report in zip(own, reports, strict=True)
             ]
-        return tuple(upon_floor(self._floor, report) for report in reports)
+        return tuple(upon_floor(self._floor, of_what_is_due(due, report)) for report in reports)
 
     @property
     def asks_more_of_the_whole(self) -> bool:
@@ -225,16 +226,13 @@ class Evaluator:
             )
         return Subject(store_digest, overlay, self._overlay_digest(overlay))
 
-    def _judging(self, subject: Subject, sources: Sources, whole: bool) -> Judging:
-        checks = tuple(
-            replace(check, is_at_end=whole) if isinstance(check, CommandCheck) else check
-            for check in self._checks
-        )
-        suites = tuple(suite.asked_for(whole) for suite in self._suites)
+    def _judging(self, subject: Subject, sources: Sources, due: Due) -> Judging:
+        checks = tuple(_for_now(check, due) for check in self._checks)
+        suites = tuple(suite.asked_for(due.whole) for suite in self._suites)
         return Judging(subject, (*checks, *suites), sources)
 
-    def _candidate(self, store_digest: str, overlay: Overlay, sources: Sources, whole: bool) -> _Judged:
-        judging = self._judging(self._subject(store_digest, overlay), sources, whole)
+    def _candidate(self, store_digest: str, overlay: Overlay, sources: Sources, due: Due) -> _Judged:
+        judging = self._judging(self._subject(store_digest, overlay), sources, due)
         return judging, judging.results()
 
     def _told(self, tried: _Judged | SandboxError | SandboxFailure) -> Report:
@@ -254,6 +252,16 @@ class Evaluator:
     def _tell(self, name: str, store_digest: str, result: JobResult | None) -> None:
         if self._listener is not None and result is not None:
             self._listener(name, store_digest, result)
+
+
+def _for_now(check: Check, due: Due) -> Check:
+    match check:
+        case CommandCheck():
+            return replace(check, is_at_end=due.whole)
+        case TestCheck():
+            return replace(check, required=check.required and due.tests)
+        case _:
+            return check
 
 
 _Judged = tuple[Judging, tuple[CheckResult, ...]]

@@ -145,6 +145,8 @@ class ModelProfile(_Section):
     """Replies to choose from for an instruction's first write; more than one for weak models."""
     candidate_temperature: float = Field(default=0.8, ge=0, le=2)
     """Of all candidates but the first, which has the profile's own."""
+    candidate_hints: bool = False
+    """Whether these are told what the best one before them lacks, and write anew instead of correcting."""
     repair_temperature: float | None = Field(default=None, ge=0, le=2)
     """Least temperature of a reply to a red report: a weak model that is cool writes the same file again."""
     plans: bool = False

@@ -92,6 +92,10 @@ class ActionProtocol(Protocol):
         """One sentence that ends a message which asks for files; small models follow what they read last."""
         ...
 
+    def how_to_begin(self, path: str) -> str:
+        """The same for whoever replied without a file, with one that is missing."""
+        ...
+
     @property
     def how_to_rewrite(self) -> str:
         """The same where files are to be corrected, of a model that writes them whole."""

@@ -47,6 +47,9 @@ class FencedProtocol:
     def how_to_write(self) -> str:
         return "Write each file, whole: a line `FILE: <path>`, then its content in a fenced block."
 
+    def how_to_begin(self, path: str) -> str:
+        return f"Begin your reply with the line `FILE: {path}`, then its whole content in a fenced block."
+
     @property
     def how_to_rewrite(self) -> str:
         # A small model that explains first spends its reply on that, and forgets the form.

@@ -38,6 +38,9 @@ class JsonProtocol:
     def how_to_write(self) -> str:
         return "Write each file, whole, with the tool `write`."
 
+    def how_to_begin(self, path: str) -> str:
+        return self.how_to_write
+
     @property
     def how_to_rewrite(self) -> str:
         return self.how_to_write

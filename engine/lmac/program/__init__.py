@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from lmac_sandbox import BadPath, check_path
 MOST_INSTRUCTIONS = 200
 MOST_REQUIREMENTS = 200
 """Of one task: each is looked for in every instruction."""
+_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*\.test)\.[A-Za-z]{1,4}$")
 
 
 class ProgramFault(ValueError):
@@ -73,6 +75,10 @@ class Instruction:
     number: int = 0
     """From 1, and its own for the whole run; 0 until the program is numbered."""
 
+    @property
+    def writes_only_tests(self) -> bool:
+        return bool(self.files) and all(map(is_test_file, self.files))
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -113,3 +119,8 @@ def legal_path(path: str) -> bool:
         return bool(check_path(path))
     except BadPath:
         return False
+
+
+def is_test_file(path: str) -> bool:
+    """Whether pytest or node's test runner takes the file for tests, by its name."""
+    return _TEST_FILE.search(path) is not None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from lmac.program import Instruction, Program
+from lmac.program import Instruction, Program, is_test_file
 from lmac.program.revision import Revision, revise
 
 PROGRESS_KEPT = 3
 """Windows of an instruction whose summaries the next one is told; older ones have been read by those."""
 PROGRESS_RULE = "\n---\n"
+TESTS_WEIGHT = 0.5
+"""Of an instruction that writes tests alone, where any other one has 1."""
 
 
 class InstructionEnd(StrEnum):
@@ -58,6 +61,33 @@ class InstructionRegistry:
     def number(self) -> int:
         """Of the current instruction, as the program names it."""
         return self.current.number or self.counter + 1
+
+    @property
+    def later_files(self) -> Mapping[str, int]:
+        """Files that only instructions after the current one name, each with the number of its first one."""
+        steps = self.program.instructions
+        known = {path for step in steps[: self.counter + 1] for path in step.files}
+        later: dict[str, int] = {}
+        for step in steps[self.counter + 1 :]:
+            for path in step.files:
+                if path not in known:
+                    later.setdefault(path, step.number)
+        return later
+
+    @property
+    def leaves_tests(self) -> bool:
+        """Whether the current instruction writes no tests because a later one does."""
+        later = self.program.instructions[self.counter + 1 :]
+        return not any(map(is_test_file, self.current.files)) and any(
+            step.writes_only_tests for step in later
+        )
+
+    @property
+    def weight(self) -> float:
+        """The current instruction's part of what is left for it and those after it."""
+        left = self.program.instructions[self.counter :]
+        weights = [TESTS_WEIGHT if step.writes_only_tests else 1.0 for step in left]
+        return weights[0] / sum(weights)
 
     @property
     def previous_summary(self) -> str:

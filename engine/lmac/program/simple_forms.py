@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lmac.program import Instruction, Program, ProgramFault, Task, legal_path
+from lmac.program import Instruction, Program, ProgramFault, Requirement, Task, is_test_file, legal_path
 
 _MODULE = re.compile(r"(?<![\w./-])[A-Za-z_][\w/]*\.py\b")
 
@@ -90,8 +90,34 @@ def _usable(paths: Iterable[str], task: Task) -> tuple[str, ...]:
 
 def modules_named(task: Task) -> frozenset[str]:
     """The Python modules that a task names, its test files left out; empty when it names none."""
-    named = _MODULE.findall(task.text)
-    return frozenset(path for path in named if not path.rsplit("/", 1)[-1].startswith("test_"))
+    return frozenset(path for path in _MODULE.findall(task.text) if not is_test_file(path))
+
+
+def modules_then_tests(task: Task, requirements: tuple[Requirement, ...]) -> Program | None:
+    """A program that needs no call: all modules that the task names, then all test files that it names.
+
+    None when it does not name both. Requirements that name a test file are the second step's.
+    """
+    named = dict.fromkeys(path for path in _MODULE.findall(task.text) if legal_path(path))
+    modules = tuple(path for path in named if not is_test_file(path))
+    tests = tuple(path for path in named if is_test_file(path))
+    if not modules or not tests:
+        return None
+    of_tests = tuple(one.number for one in requirements if any(path in one.text for path in tests))
+    of_code = tuple(one.number for one in requirements if one.number not in of_tests)
+    code = f"Write {_listed(modules)}: all that the task asks for but its tests, which the next step writes."
+    return Program(
+        (
+            Instruction(code, modules, of_code),
+            Instruction(f"Write {_listed(tests)}: the tests that the task asks for.", tests, of_tests),
+        ),
+        requirements,
+    )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    *others, last = paths
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def merged(program: Program) -> Program:

@@ -66,6 +66,10 @@ class Prompts:
             raise KeyError(f"prompt {text!r} takes {sorted(PLACES[text])}, was given {sorted(values)}")
         return Template(self.texts[text]).substitute({**self.parts, **values})
 
+    def without_part(self, name: str) -> Prompts:
+        """The same texts where this part of the language says nothing; it need not have it."""
+        return replace(self, parts={**self.parts, name: ""})
+
     def as_yaml(self) -> str:
         """All texts and parts, in one form for the same ones."""
         whole = {"texts": dict(self.texts), "language": dict(self.parts)}

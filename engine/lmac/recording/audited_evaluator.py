@@ -8,6 +8,7 @@ from typing import Any
 from lmac.checks import AcceptanceForm, Check
 from lmac.errors import SandboxFailure
 from lmac.evaluation import Report
+from lmac.evaluation.due import ALL_DUE, Due
 from lmac.evaluator import BoxBroken, BoxSource, Evaluator
 from lmac.journal import Event, Journal
 from lmac.recording.audit import What
@@ -35,16 +36,16 @@ class AuditedEvaluator(TapedEvaluator):
         self._audited = journal
         self._again = Evaluator(boxes, checks, tools, tests, **options)
 
-    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, whole: bool = True) -> Report:
-        recorded = super().evaluate(store_digest, overlay, whole=whole)
-        self._compare((recorded,), lambda: (self._again.evaluate(store_digest, overlay, whole=whole),))
+    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, due: Due = ALL_DUE) -> Report:
+        recorded = super().evaluate(store_digest, overlay, due=due)
+        self._compare((recorded,), lambda: (self._again.evaluate(store_digest, overlay, due=due),))
         return recorded
 
     def evaluate_candidates(
-        self, store_digest: str, overlays: Sequence[Overlay], *, whole: bool = True
+        self, store_digest: str, overlays: Sequence[Overlay], *, due: Due = ALL_DUE
     ) -> tuple[Report, ...]:
-        recorded = super().evaluate_candidates(store_digest, overlays, whole=whole)
-        self._compare(recorded, lambda: self._again.evaluate_candidates(store_digest, overlays, whole=whole))
+        recorded = super().evaluate_candidates(store_digest, overlays, due=due)
+        self._compare(recorded, lambda: self._again.evaluate_candidates(store_digest, overlays, due=due))
         return recorded
 
     def accept(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from lmac import dependencies
 from lmac.checks import AcceptanceForm, Check
 from lmac.evaluation import Report, journalled, read_check_result
+from lmac.evaluation.due import ALL_DUE, Due
 from lmac.evaluator import BoxBroken, BoxSource, Evaluator
 from lmac.journal import BlobMissing, Effect, Event, Journal
 from lmac_sandbox import Ending, JobResult, Output, Overlay
@@ -39,17 +40,17 @@ class TapedEvaluator(Evaluator):
         self._journal = journal
         self._asked = ""
 
-    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, whole: bool = True) -> Report:
+    def evaluate(self, store_digest: str, overlay: Overlay | None = None, *, due: Due = ALL_DUE) -> Report:
         told = self._told_of_old("report", "floor", store_digest=store_digest) if overlay is None else None
-        return told or super().evaluate(store_digest, overlay, whole=whole)
+        return told or super().evaluate(store_digest, overlay, due=due)
 
     def evaluate_candidates(
-        self, store_digest: str, overlays: Sequence[Overlay], *, whole: bool = True
+        self, store_digest: str, overlays: Sequence[Overlay], *, due: Due = ALL_DUE
     ) -> tuple[Report, ...]:
         asked = {"judged_from": store_digest, "overlays": [_digest(_named(overlay)) for overlay in overlays]}
         reports = self._candidates_of_old(asked)
         if reports is None:
-            reports = super().evaluate_candidates(store_digest, overlays, whole=whole)
+            reports = super().evaluate_candidates(store_digest, overlays, due=due)
         kept = [self._journal.keep(json.dumps(journalled(report))) for report in reports]
         self._journal.append(CANDIDATES, **asked, reports=kept)
         return reports

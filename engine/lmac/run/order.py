@@ -104,6 +104,7 @@ def setting_of(order: RunOrder) -> Setting:
         shows_own_files_again=not {EditForm.REPLACE, EditForm.PATCH}.isdisjoint(offered),
         candidates=order.profile.candidates,
         candidate_temperature=order.profile.candidate_temperature,
+        candidate_hints=order.profile.candidate_hints,
         repair_temperature=order.profile.repair_temperature,
         plans=order.profile.plans,
         tested_steps=order.config.domain is Domain.CODEBASE,

@@ -12,7 +12,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lmac.task_examples.forms import call_examples, stated_result
@@ -40,6 +40,8 @@ class Step:
     """Source of the literal that the expression is said to give; None when nothing is said of it."""
     raises: str | None = None
     """The builtin exception that it is said to raise."""
+    line: int = field(default=0, compare=False)
+    """Of the task's text, from 1."""
 
     @property
     def states(self) -> bool:
@@ -281,10 +283,12 @@ class _Steps:
         if not names:
             return []
         if self._is_stateful:
-            steps = tuple(step for _, step in self._steps)
+            steps = tuple(replace(step, line=line) for line, step in self._steps)
             last = max((place for place, step in enumerate(steps) if step.states), default=-1)
             return [Example(self._first_line, names, steps[: last + 1])] if last >= 0 else []
-        return [Example(line, names, (step,)) for line, step in self._steps if step.states]
+        return [
+            Example(line, names, (replace(step, line=line),)) for line, step in self._steps if step.states
+        ]
 
 
 def _step(statement: ast.stmt, code: str, expected: str | None, raises: str | None) -> Step | None:

@@ -34,6 +34,10 @@ class SubjectNames:
             return self.imported[name]
         if name not in self.mentioned or name in dir(builtins):
             return ""
+        return self.section_module(line)
+
+    def section_module(self, line: int) -> str:
+        """The module that the line's section is about, or the only one; "" when nobody can tell."""
         section = next((module for first, module in reversed(self.sections) if first <= line), "")
         return section or (next(iter(self.modules)) if len(self.modules) == 1 else "")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from lmac.processor.actions import EditForm
@@ -40,6 +40,7 @@ __all__ = [
     "instruction_toolbox",
     "with_justifications",
     "without_evaluator",
+    "without_files_of",
 ]
 
 
@@ -76,3 +77,12 @@ def without_evaluator(toolbox: Toolbox) -> Toolbox:
 def with_justifications(toolbox: Toolbox) -> Toolbox:
     """Once an instruction was closed, whose tests count as evidence from then on."""
     return Toolbox((*toolbox.tools[:-1], RetireTest(), toolbox.tools[-1]))
+
+
+def without_files_of(later: Mapping[str, int], toolbox: Toolbox) -> Toolbox:
+    """For a step that leaves to later ones what only they name.
+
+    Args:
+        later: Numbers of the later steps by path.
+    """
+    return Toolbox(tuple(WriteFile(later) if tool.name == WriteFile.name else tool for tool in toolbox.tools))

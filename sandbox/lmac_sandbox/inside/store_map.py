@@ -112,11 +112,13 @@ def _ranked(order: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
 
 
 def _whole(order: Mapping[str, Any], ranked: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
-    """Those whose contents there is room for, the most wanted first."""
+    """Those whose contents there is room for, the most wanted first; of tests those in focus alone."""
     room = int(order["whole_room"])
     found: list[str] = []
     for path in ranked:
-        if sizes[path] <= room and path not in order["not_whole"] and len(found) < MOST_WHOLE:
+        if path in order["not_whole"] or (is_test_file(path) and path not in order["focus"]):
+            continue
+        if sizes[path] <= room and len(found) < MOST_WHOLE:
             room -= sizes[path]
             found.append(path)
     return found

@@ -75,7 +75,7 @@ def _told(fault: Fault) -> dict[str, object]:
 def _structure(path: str, document: Document) -> Iterator[Fault]:
     titles = [heading for heading in document.headings if heading.level == 1]
     if not titles:
-        yield path, 1, "no-title", "no heading of the first level"
+        yield path, 1, "no-title", "no heading of the first level: begin the file with a line `# TITLE`"
     for heading in titles[1:]:
         yield path, heading.line, "second-title", f"a second heading of the first level: {heading.text}"
     yield from _outline(path, document.headings)
