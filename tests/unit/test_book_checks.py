@@ -234,3 +234,12 @@ def test_a_flood_costs_no_more_than_its_size(judge: Judge, unit: str) -> None:
     judge.faults(flooded(unit))
 
     assert time.process_time() - before < 10
+
+
+def test_a_chapter_may_use_the_glossary_s_own_words(judge: Judge) -> None:
+    paragraph = prose(77).split("\n\n")[0]
+    files = dict(BOOK)
+    files["glossary.md"] += f"\n## Facts\n\n{paragraph}\n"
+    files[SECOND] += f"\n{paragraph}\n"
+
+    assert "repeated-paragraph" not in judge.rules(files)
